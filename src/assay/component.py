@@ -1,0 +1,221 @@
+"""A public function is a component: its name is the recipe's name, its signature is the schema.
+
+The types below are what a component's signature is written in. They say what the build needs to
+know and nothing else: which parameters name columns, whether a function may see one shard of rows
+at a time or must see the whole table, and what it gives back.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from assay.errors import RecipeError, nearest
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What an annotation means to the build: `Rows`, `Column`, … carry one each."""
+
+    means: str
+
+
+# What a step is given as its first argument.
+Rows = Annotated[pl.DataFrame, Mark("rows")]
+"""Full rows of one shard; what is said of a row may depend on that row only."""
+Table = Annotated[pl.DataFrame, Mark("table")]
+"""All rows that are still in, but only the narrow columns that the parameters name, and `_row`
+(UInt64, the row's hash; `_cluster` and `_split` once a step has set them)."""
+
+# What a step gives back: `Rows` (the same rows, changed) or decisions about them.
+Decisions = Annotated[pl.DataFrame, Mark("decisions")]
+"""As many rows as were given, in order: `rule` (null: the row stays), `value`, `threshold`, and
+for table steps optionally `twin` (`_row` of the row that made this one superfluous), `cluster`
+(UInt64) and `split` (null: leave as it is)."""
+
+# What a parameter names.
+Columns = Annotated[list[str], Mark("value")]
+Column = Annotated[str, Mark("value")]
+Keys = Annotated[list[str], Mark("key")]
+"""Columns of which a table step needs equality only; it may be handed their hashes."""
+Expression = Annotated[str, Mark("expression")]
+"""A SQL expression over the columns of one row, for instance `price > 5 AND title IS NOT NULL`."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A public function with the name that recipes use.
+
+    Attributes:
+        kind: the section of the recipe it belongs to: steps, exports, models, metrics, gates.
+        name: `module.function` for steps, the function's name elsewhere.
+        function: the function itself.
+    """
+
+    kind: str
+    name: str
+    function: Callable[..., Any] = field(compare=False)
+
+    @functools.cached_property
+    def hints(self) -> dict[str, Any]:
+        """Resolved annotations, marks included."""
+        return get_type_hints(self.function, include_extras=True)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def data(self) -> str:
+        """What the first argument is: `rows` or `table` for steps, else empty."""
+        first = next(iter(inspect.signature(self.function).parameters), "")
+        return mark_of(self.hints.get(first)) or ""
+
+    @property
+    def gives(self) -> str:
+        """What comes back: `rows` or `decisions` for steps, else empty."""
+        return mark_of(self.hints.get("return")) or ""
+
+    @functools.cached_property
+    def parameters(self) -> type[BaseModel]:
+        """The keyword-only parameters as a pydantic model that refuses unknown names."""
+        fields: dict[str, Any] = {}
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                default = ... if parameter.default is parameter.empty else parameter.default
+                fields[name] = (self.hints[name], default)
+        return create_model(
+            self.name,
+            __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
+            **fields,
+        )
+
+    def marked(self, parameters: Mapping[str, Any], means: str) -> list[str]:
+        """The values of all parameters whose annotation carries this mark, flattened.
+
+        >>> from assay.component import find
+        >>> find("steps", "keep.length").marked({"column": "text"}, "value")
+        ['text']
+        """
+        found: list[str] = []
+        for name, value in parameters.items():
+            if mark_of(self.hints.get(name)) == means and value is not None:
+                found.extend([value] if isinstance(value, str) else value)
+        return found
+
+    def version(self) -> str:
+        """A short hash of the module's source: what this component makes changes only with it."""
+        source = inspect.getsourcefile(self.function)
+        return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12] if source else "unknown"
+
+
+PACKAGES = {
+    "steps": "assay.steps",
+    "exports": "assay.exports",
+    "models": "assay.models",
+    "metrics": "assay.evaluation.metrics",
+    "gates": "assay.gates",
+}
+
+
+def mark_of(hint: Any) -> str | None:
+    """The mark of an annotation, looking through `| None`.
+
+    >>> mark_of(Columns | None)
+    'value'
+    >>> mark_of(int) is None
+    True
+    """
+    if get_origin(hint) is Annotated:
+        return next((extra.means for extra in hint.__metadata__ if isinstance(extra, Mark)), None)
+    return next((mark for part in get_args(hint) if (mark := mark_of(part))), None)
+
+
+@functools.cache
+def catalogue(kind: str) -> Mapping[str, Component]:
+    """Every component of one kind, by name: the public functions of its package's modules.
+
+    >>> "keep.length" in catalogue("steps")
+    True
+    """
+    package = importlib.import_module(PACKAGES[kind])
+    modules = [package]
+    if hasattr(package, "__path__"):
+        names = sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+        modules = [
+            importlib.import_module(f"{package.__name__}.{name}")
+            for name in names
+            if not name.startswith("_")
+        ]
+    found: dict[str, Component] = {}
+    for module in modules:
+        short = module.__name__.rpartition(".")[2]
+        for name in getattr(module, "__all__", ()):
+            function = getattr(module, name)
+            if inspect.isfunction(function) and function.__module__ == module.__name__:
+                full = f"{short}.{name}" if kind == "steps" else name
+                found[full] = Component(kind, full, function)
+    return found
+
+
+def find(kind: str, name: str, *, where: str | None = None) -> Component:
+    """The component of this kind and name.
+
+    Raises:
+        RecipeError: there is none; the message lists what there is and the nearest match.
+    """
+    known = catalogue(kind)
+    if name not in known:
+        raise RecipeError(
+            f"{kind}: there is no {name!r}.",
+            where=where,
+            allowed=sorted(known),
+            hint=nearest(name, known),
+        )
+    return known[name]
+
+
+def bind(
+    component: Component, given: Mapping[str, Any], *, where: str | None = None
+) -> dict[str, Any]:
+    """Check parameters against the signature and fill in the defaults.
+
+    Raises:
+        RecipeError: an unknown parameter, a missing one or a value of the wrong type.
+
+    >>> bind(find("steps", "keep.length"), {"column": "text", "min": 3})["max"] is None
+    True
+    """
+    allowed = component.parameters.model_fields
+    for name in given:
+        if name not in allowed:
+            raise RecipeError(
+                f"{component.name} has no parameter {name!r}.",
+                where=where,
+                allowed=sorted(allowed),
+                hint=nearest(name, allowed),
+            )
+    try:
+        model = component.parameters.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        missing = first["type"] == "missing"
+        raise RecipeError(
+            f"{component.name}: {path}: {first['msg']}.",
+            where=where,
+            received=None if missing else first["input"],
+            hint=f"`assay explain {component.name}` shows every parameter",
+        ) from None
+    return {name: getattr(model, name) for name in allowed}

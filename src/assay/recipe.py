@@ -1,0 +1,370 @@
+"""A recipe: what to read, what every row must satisfy, what to do with the rows, what to measure.
+
+YAML and Python say the same thing in the same words. Everything is checked before any data is
+read, and whatever is refused is named with its file and line, what is allowed and the nearest
+match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from assay.component import bind, catalogue, find
+from assay.errors import RecipeError, nearest
+
+FieldType = Literal[
+    "string", "integer", "number", "boolean", "datetime", "category", "list", "object"
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class FieldSpec(_Strict):
+    """What the values of one field must be.
+
+    >>> FieldSpec(type="number", min=0.5, max=999.49, unit="USD").on_violation
+    'set_aside'
+    """
+
+    type: FieldType = "string"
+    required: bool = False
+    unique: bool = False
+    min: float | str | None = Field(None, description="smallest value; for datetime an ISO date")
+    max: float | str | None = Field(None, description="largest value; for datetime an ISO date")
+    min_length: int | None = Field(None, ge=0, description="in characters, or in list items")
+    max_length: int | None = Field(None, ge=0, description="in characters, or in list items")
+    pattern: str | None = Field(None, description="a regular expression the whole text must match")
+    allowed: list[Any] | None = Field(None, description="the only values there may be")
+    unit: str | None = Field(None, description="USD, kg, cm, …: written values are converted to it")
+    format: str | None = Field(None, description="strptime format of a datetime")
+    on_violation: Literal["set_aside", "null", "stop"] = "set_aside"
+    description: str | None = None
+
+
+class Read(_Strict):
+    """How to read the source, where it cannot be told from the data itself."""
+
+    format: Literal["csv", "jsonl", "json", "parquet", "arrow", "pickle"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    quote: str | None = Field(None, min_length=1, max_length=1)
+    header: bool | None = None
+    columns: list[str] | None = Field(None, description="names, for a file without a header")
+
+
+class Use(_Strict):
+    """One component and the parameters it is given."""
+
+    name: str
+    given: dict[str, Any] = Field(default_factory=dict)
+    label: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name under which results appear."""
+        return self.label or self.name
+
+    def plain(self) -> Any:
+        """As a recipe writes it."""
+        body: Any = {self.name: self.given} if self.given else self.name
+        return {self.name: self.given, "as": self.label} if self.label else body
+
+
+def _use(value: Any) -> Any:
+    """`name`, `{name: {parameters}}` and `{name: {parameters}, as: label}` are one thing."""
+    if isinstance(value, str):
+        return Use(name=value)
+    if isinstance(value, Mapping) and "given" not in value:
+        items = {key: body for key, body in value.items() if key != "as"}
+        if len(items) != 1:
+            raise ValueError("write one component as `name` or `name: {parameter: value}`")
+        ((name, given),) = items.items()
+        if not isinstance(given, Mapping | None):
+            raise ValueError(f"the parameters of {name} are a mapping, `{name}: {{key: value}}`")
+        return Use(name=str(name), given=dict(given or {}), label=value.get("as"))
+    return value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Uses = list[Annotated[Use, BeforeValidator(_use)]]
+Names = Annotated[list[str], BeforeValidator(_one_or_many)]
+
+
+class Recipe(_Strict):
+    """Everything that decides what a build and an evaluation do.
+
+    >>> recipe = Recipe(name="prices", source="p.jsonl", steps=[{"keep.length": {"column": "t"}}])
+    >>> recipe.steps[0].name
+    'keep.length'
+    """
+
+    name: Name
+    source: Any = Field(description="a file, glob, folder or list of them; a data frame in Python")
+    read: Read = Read()
+    seed: int = 0
+    id: Names = Field([], description="key columns; without them a row's id is its content's hash")
+    target: str | None = Field(None, description="what models learn")
+    task: Literal["number", "class"] | None = Field(
+        None, description="what the target is; taken from its type when not given"
+    )
+    positive: str | None = Field(None, description="of two classes, the one that metrics are about")
+    inputs: list[str] | None = Field(None, description="what models may see")
+    fields: dict[str, FieldSpec] = {}
+    other_fields: Literal["keep", "drop", "stop"] = Field(
+        "keep", description="what to do with columns that `fields` does not name"
+    )
+    rules: dict[str, str] = Field({}, description="name: SQL expression that every row satisfies")
+    steps: Uses = []
+    exports: Uses = []
+    models: Uses = []
+    metrics: Uses = []
+    gates: Uses = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        titles = [use.title for use in self.models]
+        twice = sorted({title for title in titles if titles.count(title) > 1})
+        if twice:
+            raise ValueError(
+                f"model {twice[0]!r} stands twice; tell them apart: `{twice[0]}: {{…}}, as: other`"
+            )
+        if self.target and self.inputs and self.target in self.inputs:
+            raise ValueError(f"the target {self.target!r} is also an input, so it would leak")
+        if self.models and not self.target:
+            raise ValueError("models need a `target` to learn")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values that YAML and JSON can hold; what has its default is left out."""
+        body = self.model_dump(mode="python", exclude_defaults=True)
+        for section in ("steps", "exports", "models", "metrics", "gates"):
+            if section in body:
+                body[section] = [use.plain() for use in getattr(self, section)]
+        if not isinstance(self.source, str | list | dict):
+            body["source"] = f"<{type(self.source).__name__}>"
+        return body
+
+    def to_yaml(self) -> str:
+        """The recipe as a YAML text that `load` reads back as the same recipe."""
+        return yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True, width=96)
+
+
+def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+    """Read and check a recipe from a YAML file, a mapping or a Recipe.
+
+    Paths in a recipe file are relative to that file.
+
+    Raises:
+        RecipeError: the file is missing or is not YAML, or the recipe asks for what there is not.
+    """
+    if isinstance(recipe, Recipe):
+        _check_components(recipe, _Places())
+        return recipe
+    if isinstance(recipe, Mapping):
+        return _validated(recipe, _Places())
+    path = Path(recipe)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RecipeError(
+            "There is no such recipe file.", where=str(path), hint="`assay init SOURCE` writes one"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe cannot be read: {error}.", where=str(path)) from None
+    data, places = _parse(text, str(path))
+    loaded = _validated(data, places)
+    return loaded.model_copy(update={"source": _relative(loaded.source, path.parent)})
+
+
+def digest(value: Any) -> str:
+    """A stable hash (SHA-256, hex) of plain values, whatever the order of mapping keys.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    packed = orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(packed).hexdigest()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors and other programs."""
+    body = Recipe.model_json_schema()
+    body["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    definitions = body.setdefault("$defs", {})
+    definitions.pop("Use", None)
+    for section in ("steps", "exports", "models", "metrics", "gates"):
+        choices: list[dict[str, Any]] = []
+        for name, component in catalogue(section).items():
+            parameters = component.parameters.model_json_schema()
+            definitions.update(parameters.pop("$defs", {}))
+            choices.append({"const": name, "description": component.summary})
+            choices.append(
+                {
+                    "type": "object",
+                    "description": component.summary,
+                    "properties": {name: parameters, "as": {"type": "string"}},
+                    "required": [name],
+                    "additionalProperties": False,
+                }
+            )
+        body["properties"][section] = {"type": "array", "items": {"anyOf": choices}}
+    return body
+
+
+class _Places:
+    """The line of every value of a YAML file, by its path of keys and positions."""
+
+    def __init__(self, file: str | None = None) -> None:
+        self.file = file
+        self.lines: dict[tuple[Any, ...], int] = {}
+
+    def where(self, path: Sequence[Any]) -> str | None:
+        known = next(
+            (self.lines[tuple(path[:n])] for n in range(len(path), -1, -1)
+             if tuple(path[:n]) in self.lines),
+            None,
+        )  # fmt: skip
+        if self.file is None:
+            return ".".join(str(part) for part in path) or None
+        return f"{self.file}:{known}" if known else self.file
+
+
+def _parse(text: str, file: str) -> tuple[Mapping[str, Any], _Places]:
+    places = _Places(file)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise RecipeError(
+            f"This is not YAML: {getattr(error, 'problem', None) or error}.",
+            where=f"{file}:{mark.line + 1}" if mark else file,
+        ) from None
+    if not isinstance(root, yaml.MappingNode):
+        raise RecipeError(
+            "A recipe is a mapping of keys to values.", where=file, allowed=Recipe.model_fields
+        )
+    scalars = yaml.SafeLoader("")
+    data = _value(root, (), (), places, scalars)
+    assert isinstance(data, dict)
+    return data, places
+
+
+def _value(
+    node: yaml.Node,
+    path: tuple[Any, ...],
+    above: tuple[int, ...],
+    places: _Places,
+    scalars: yaml.SafeLoader,
+) -> Any:
+    line = node.start_mark.line + 1
+    places.lines.setdefault(path, line)
+    if id(node) in above:
+        raise RecipeError("An alias refers to itself.", where=f"{places.file}:{line}")
+    above = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key_line = key_node.start_mark.line + 1
+            where = f"{places.file}:{key_line}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise RecipeError("A key is a single word.", where=where)
+            # Read as written: YAML 1.1 would make `on`, `yes` and `no` booleans.
+            key = key_node.value
+            if key in found:
+                raise RecipeError(f"The key {key!r} stands twice.", where=where)
+            places.lines[(*path, key)] = key_line
+            found[key] = _value(value_node, (*path, key), above, places, scalars)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _value(item, (*path, index), above, places, scalars)
+            for index, item in enumerate(node.value)
+        ]
+    try:
+        return scalars.construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(
+            f"A value cannot be read: {getattr(error, 'problem', None) or error}.",
+            where=f"{places.file}:{line}",
+        ) from None
+
+
+def _validated(data: Mapping[str, Any], places: _Places) -> Recipe:
+    try:
+        recipe = Recipe.model_validate(dict(data))
+    except ValidationError as error:
+        raise _explained(error, places) from None
+    _check_components(recipe, places)
+    return recipe
+
+
+def _explained(error: ValidationError, places: _Places) -> RecipeError:
+    first = error.errors()[0]
+    path = first["loc"]
+    name = str(path[-1]) if path else ""
+    shown = ".".join(str(part) for part in path) or "the recipe"
+    if first["type"] == "extra_forbidden":
+        known = _siblings(path)
+        return RecipeError(
+            f"There is no key {name!r} here ({shown}).",
+            where=places.where(path),
+            allowed=known,
+            hint=nearest(name, known),
+        )
+    if first["type"] == "missing":
+        return RecipeError(f"The key {name!r} is missing.", where=places.where(path[:-1]))
+    message = first["msg"].removeprefix("Value error, ")
+    context = first.get("ctx", {})
+    expected = context.get("expected")
+    return RecipeError(
+        f"{shown}: {message}.",
+        where=places.where(path),
+        received=first["input"] if path else None,
+        allowed=expected if expected and first["type"] == "literal_error" else None,
+    )
+
+
+def _siblings(path: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    if path[0] == "fields" and len(path) > 1:
+        model = FieldSpec
+    elif path[0] == "read" and len(path) > 1:
+        model = Read
+    return list(model.model_fields)
+
+
+def _check_components(recipe: Recipe, places: _Places) -> None:
+    for section in ("steps", "exports", "models", "metrics", "gates"):
+        for index, use in enumerate(getattr(recipe, section)):
+            where = places.where((section, index))
+            bind(find(section, use.name, where=where), use.given, where=where)
+
+
+def _relative(source: Any, folder: Path) -> Any:
+    if isinstance(source, str):
+        plain = "://" not in source and not Path(source).is_absolute()
+        return str(folder / source) if plain and str(folder) != "." else source
+    if isinstance(source, list):
+        return [_relative(item, folder) for item in source]
+    return source
