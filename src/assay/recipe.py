@@ -47,14 +47,26 @@ class FieldSpec(_Strict):
     type: FieldType = "string"
     required: bool = False
     unique: bool = False
-    min: float | str | None = Field(None, description="smallest value; for datetime an ISO date")
-    max: float | str | None = Field(None, description="largest value; for datetime an ISO date")
-    min_length: int | None = Field(None, ge=0, description="in characters, or in list items")
-    max_length: int | None = Field(None, ge=0, description="in characters, or in list items")
-    pattern: str | None = Field(None, description="a regular expression the whole text must match")
-    allowed: list[Any] | None = Field(None, description="the only values there may be")
-    unit: str | None = Field(None, description="USD, kg, cm, …: written values are converted to it")
-    format: str | None = Field(None, description="strptime format of a datetime")
+    min: float | str | None = Field(
+        default=None, description="smallest value; for datetime an ISO date"
+    )
+    max: float | str | None = Field(
+        default=None, description="largest value; for datetime an ISO date"
+    )
+    min_length: int | None = Field(
+        default=None, ge=0, description="in characters, or in list items"
+    )
+    max_length: int | None = Field(
+        default=None, ge=0, description="in characters, or in list items"
+    )
+    pattern: str | None = Field(
+        default=None, description="a regular expression the whole text must match"
+    )
+    allowed: list[Any] | None = Field(default=None, description="the only values there may be")
+    unit: str | None = Field(
+        default=None, description="USD, kg, cm, …: written values are converted to it"
+    )
+    format: str | None = Field(default=None, description="strptime format of a datetime")
     on_violation: Literal["set_aside", "null", "stop"] = "set_aside"
     description: str | None = None
 
@@ -64,10 +76,12 @@ class Read(_Strict):
 
     format: Literal["csv", "jsonl", "json", "parquet", "arrow", "pickle"] | None = None
     encoding: str | None = None
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    quote: str | None = Field(None, min_length=1, max_length=1)
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: str | None = Field(default=None, min_length=1, max_length=1)
     header: bool | None = None
-    columns: list[str] | None = Field(None, description="names, for a file without a header")
+    columns: list[str] | None = Field(
+        default=None, description="names, for a file without a header"
+    )
 
 
 class Use(_Strict):
@@ -123,18 +137,24 @@ class Recipe(_Strict):
     source: Any = Field(description="a file, glob, folder or list of them; a data frame in Python")
     read: Read = Read()
     seed: int = 0
-    id: Names = Field([], description="key columns; without them a row's id is its content's hash")
-    target: str | None = Field(None, description="what models learn")
-    task: Literal["number", "class"] | None = Field(
-        None, description="what the target is; taken from its type when not given"
+    id: Names = Field(
+        default=[], description="key columns; without them a row's id is its content's hash"
     )
-    positive: str | None = Field(None, description="of two classes, the one that metrics are about")
-    inputs: list[str] | None = Field(None, description="what models may see")
+    target: str | None = Field(default=None, description="what models learn")
+    task: Literal["number", "class"] | None = Field(
+        default=None, description="what the target is; taken from its type when not given"
+    )
+    positive: str | None = Field(
+        default=None, description="of two classes, the one that metrics are about"
+    )
+    inputs: list[str] | None = Field(default=None, description="what models may see")
     fields: dict[str, FieldSpec] = {}
     other_fields: Literal["keep", "drop", "stop"] = Field(
-        "keep", description="what to do with columns that `fields` does not name"
+        default="keep", description="what to do with columns that `fields` does not name"
     )
-    rules: dict[str, str] = Field({}, description="name: SQL expression that every row satisfies")
+    rules: dict[str, str] = Field(
+        default={}, description="name: SQL expression that every row satisfies"
+    )
     steps: Uses = []
     exports: Uses = []
     models: Uses = []
