@@ -1,0 +1,184 @@
+"""An evaluation: what models scored on a version, as one file that everything else reads."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assay import __version__
+from assay.errors import PredictionsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelInfo(_Part):
+    """One model: how it was set up, what it cost, and for how many rows it gave no answer."""
+
+    model: str
+    parameters: dict[str, Any] = {}
+    seconds: float | None = None
+    cost: float | None = None
+    missing: int = Field(default=0, description="rows without a usable prediction")
+    error: str | None = Field(default=None, description="why there are none, or why some lack")
+
+
+class Score(_Part):
+    """The value of one metric for one model, with its 95 % interval."""
+
+    model: str
+    split: str = "test"
+    metric: str
+    value: float | None = Field(description="None where the metric cannot be computed")
+    low: float | None
+    high: float | None
+    n: int = Field(description="rows scored")
+    method: str = Field(description="of the interval; `none: why` where there is none")
+    better: Literal["lower", "higher"]
+
+
+class Comparison(_Part):
+    """Two models on the rows that both predicted."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float = Field(description="value of a minus value of b")
+    low: float | None
+    high: float | None
+    p: float | None = Field(description="two-sided, adjusted by Holm within the metric")
+    test: str
+    n: int
+    sentence: str
+
+
+class Evaluation(_Part):
+    """Scores, intervals and comparisons of models on the same rows.
+
+    >>> empty = Evaluation(name="demo", task="number", target="price", n=0)
+    >>> Evaluation.model_validate_json(empty.to_json()) == empty
+    True
+    """
+
+    assay: str = __version__
+    name: str
+    version: str | None = None
+    task: Literal["number", "class"]
+    target: str
+    unit: str | None = None
+    positive: str | None = None
+    split: str = "test"
+    n: int
+    classes: list[str] = []
+    metrics: list[str] = []
+    models: list[ModelInfo] = []
+    scores: list[Score] = []
+    comparisons: list[Comparison] = []
+    best: str | None = None
+    details: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
+
+    def to_json(self) -> str:
+        """The evaluation as an indented JSON document, the content of `evaluation.json`."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Evaluation:
+        """Read an `evaluation.json`.
+
+        Raises:
+            PredictionsError: it is missing, or is not an evaluation.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise PredictionsError(
+                f"The evaluation cannot be read: {error.strerror}.", where=str(path)
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise PredictionsError(
+                f"This is not an evaluation: {first['msg']}.",
+                where=f"{path}: {'.'.join(str(part) for part in first['loc'])}",
+                hint="`assay evaluate` and `assay run` write one",
+            ) from None
+
+    def score_of(self, model: str, metric: str) -> Score | None:
+        """The score of one model on one metric."""
+        return next((s for s in self.scores if s.model == model and s.metric == metric), None)
+
+    def to_polars(self) -> pl.DataFrame:
+        """The scores as a Polars frame, a row for each model and metric."""
+        schema = {name: _POLARS[name] for name in Score.model_fields}
+        return pl.DataFrame([score.model_dump() for score in self.scores], schema=schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The scores as a pandas frame, a row for each model and metric."""
+        import pandas as pd
+
+        rows = [score.model_dump() for score in self.scores]
+        return pd.DataFrame(rows, columns=list(Score.model_fields))
+
+    def __repr__(self) -> str:
+        table = self._table()
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in table
+        ]
+        return "\n".join([self._headline(), *lines, *self.notes])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        head, *body = [[html.escape(cell) for cell in line] for line in self._table()]
+        rows = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
+        top = "".join(f"<th>{cell}</th>" for cell in head)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return (
+            f"<p>{html.escape(self._headline())}</p>"
+            f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        )
+
+    def _headline(self) -> str:
+        best = f", best: {self.best}" if self.best else ""
+        return f"{self.name}: {len(self.models)} models on {self.n:,} rows{best}"
+
+    def _table(self) -> list[list[str]]:
+        table = [["model", *self.metrics, "missing"]]
+        for info in self.models:
+            scores = [self.score_of(info.model, metric) for metric in self.metrics]
+            table.append([info.model, *(_shown(score) for score in scores), f"{info.missing:,}"])
+        return table
+
+
+_POLARS: dict[str, Any] = {
+    "model": pl.String,
+    "split": pl.String,
+    "metric": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "n": pl.Int64,
+    "method": pl.String,
+    "better": pl.String,
+}
+
+
+def _shown(score: Score | None) -> str:
+    if score is None or score.value is None:
+        return "–"
+    if score.low is None or score.high is None:
+        return f"{score.value:.4g}"
+    return f"{score.value:.4g} ({score.low:.4g} to {score.high:.4g})"

@@ -1,0 +1,110 @@
+"""How good predicted probabilities and scores are.
+
+For more than two classes, and for two without a positive one, ranking metrics are the mean over
+classes of one class against the rest; classes for which a sample has no rows, or only such rows,
+are left out of the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from assay.errors import PredictionsError
+from assay.evaluation.scored import (
+    Floats,
+    HigherIsBetter,
+    LowerIsBetter,
+    Ranking,
+    Scored,
+    mean,
+    share,
+)
+
+__all__ = ["average_precision", "log_loss", "roc_auc"]
+
+
+def roc_auc(scored: Scored, weights: Floats) -> HigherIsBetter:
+    """Chance that a row of a class is ranked above a row that is not; ties count half.
+
+    It is undefined (NaN) where all rows are of one class.
+
+    Raises:
+        PredictionsError: there are neither probabilities nor a score.
+
+    >>> scored = Scored(np.array([0, 1, 1]), None, score=np.array([0.2, 0.1, 0.9]),
+    ...                 classes=("no", "yes"), positive=1)
+    >>> roc_auc(scored, np.ones((1, 3))).tolist()
+    [0.5]
+    """
+    return _over_classes(scored, weights, _area)
+
+
+def average_precision(scored: Scored, weights: Floats) -> HigherIsBetter:
+    """Mean precision over the rows of a class, as the ranked list is read from the top.
+
+    It is undefined (NaN) where no row is of the class.
+
+    Raises:
+        PredictionsError: there are neither probabilities nor a score.
+
+    >>> scored = Scored(np.array([0, 1, 1]), None, score=np.array([0.2, 0.1, 0.9]),
+    ...                 classes=("no", "yes"), positive=1)
+    >>> average_precision(scored, np.ones((1, 3))).round(4).tolist()
+    [0.8333]
+    """
+    return _over_classes(scored, weights, _precision)
+
+
+def log_loss(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Mean of -log of the probability that was given to the true class.
+
+    Probabilities of 0 count as 2.2e-16, so a certain error costs 36.
+
+    Raises:
+        PredictionsError: there are no probabilities.
+
+    >>> scored = Scored(np.array([0, 1]), None, np.array([[0.5, 0.5], [0.5, 0.5]]),
+    ...                 classes=("a", "b"))
+    >>> log_loss(scored, np.ones((1, 2))).round(4).tolist()
+    [0.6931]
+    """
+    given = scored.probabilities[np.arange(len(scored)), scored.truth]
+    tiny = np.finfo(np.float64).eps
+    return mean(-np.log(np.clip(given, tiny, 1 - tiny)), weights)
+
+
+def _over_classes(
+    scored: Scored, weights: Floats, metric: Callable[[Ranking, Floats], Floats]
+) -> Floats:
+    if scored.proba is None and scored.score is None:
+        raise PredictionsError(
+            "this metric needs probabilities or a score",
+            hint="add the columns `proba_<class>`, or `score` and name the positive class",
+        )
+    if len(scored.classes) == 2 and scored.positive is not None:
+        return metric(scored.ranking(scored.positive), weights)
+    values = np.stack(
+        [metric(scored.ranking(code), weights) for code in range(len(scored.classes))], axis=1
+    )
+    known = ~np.isnan(values)
+    return share(np.where(known, values, 0).sum(axis=1), known.sum(axis=1))
+
+
+def _area(ranking: Ranking, weights: Floats) -> Floats:
+    hits, misses = ranking.steps(weights)
+    above = np.cumsum(hits, axis=1)
+    all_hits, all_misses = hits.sum(axis=1), misses.sum(axis=1)
+    above -= hits / 2
+    # A miss loses to the hits above it and half to those at the same score.
+    won = np.einsum("bg,bg->b", misses, above, dtype=np.float64, casting="same_kind")
+    return share(won, all_hits.astype(np.float64) * all_misses)
+
+
+def _precision(ranking: Ranking, weights: Floats) -> Floats:
+    hits, misses = ranking.steps(weights)
+    found = np.cumsum(hits, axis=1)
+    at_each = share(found, found + np.cumsum(misses, axis=1), empty=0.0)
+    gained = np.einsum("bg,bg->b", hits, at_each, dtype=np.float64, casting="same_kind")
+    return share(gained, found[:, -1].astype(np.float64))

@@ -1,0 +1,184 @@
+"""What a metric is given, what it gives back, and the weighted sums that metrics are made of.
+
+A metric is a function of the scored rows and of a matrix of weights: each line of the matrix says
+how often every row is counted. A line of ones is the metric itself, a line of random counts is a
+bootstrap resample, a line with a single one is the row alone. So one function yields the value,
+its interval and the paired comparison, without a loop over rows or resamples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.component import Mark
+from assay.errors import PredictionsError
+
+Floats = npt.NDArray[np.floating[Any]]
+Codes = npt.NDArray[np.int64]
+
+LowerIsBetter = Annotated[Floats, Mark("lower")]
+HigherIsBetter = Annotated[Floats, Mark("higher")]
+Proportion = Annotated[Floats, Mark("proportion")]
+"""Higher is better, and the value is the share of rows for which something holds. Such a metric
+uses the weights in matrix products and row sums only, so that they may be a sparse matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The rows of one model that are scored: n rows with a truth and a usable prediction.
+
+    Attributes:
+        truth: (n,) numbers, or integer codes into `classes`.
+        prediction: (n,) numbers or codes, -1 for a label that is none of `classes`; None where
+            the model gave probabilities or a score only.
+        proba: (n, k) probabilities in the order of `classes`, or None.
+        score: (n,) any number that rises with the positive class, or None.
+        classes: the k labels; empty where the target is a number.
+        positive: the code of the positive class, if one is named.
+    """
+
+    truth: npt.NDArray[Any]
+    prediction: npt.NDArray[Any] | None
+    proba: Floats | None = None
+    score: Floats | None = None
+    classes: tuple[str, ...] = ()
+    positive: int | None = None
+    _memory: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def predicted(self) -> npt.NDArray[Any]:
+        """The predictions.
+
+        Raises:
+            PredictionsError: there are only probabilities or scores.
+        """
+        if self.prediction is None:
+            raise PredictionsError(
+                "this metric needs predicted values", hint="add a column `prediction`"
+            )
+        return self.prediction
+
+    @property
+    def probabilities(self) -> Floats:
+        """The probability of every class.
+
+        Raises:
+            PredictionsError: there are none.
+        """
+        if self.proba is None:
+            raise PredictionsError(
+                "this metric needs the probability of every class",
+                hint="add the columns `proba_<class>`",
+            )
+        return self.proba
+
+    @cached_property
+    def absolute_error(self) -> Floats:
+        """(n,) distance of prediction and truth."""
+        return np.asarray(np.abs(self.predicted - self.truth))
+
+    @cached_property
+    def error_order(self) -> Codes:
+        """The rows from the smallest to the largest error."""
+        return np.argsort(self.absolute_error, kind="stable")
+
+    def ranking(self, code: int) -> Ranking:
+        """The rows ranked by how much they look like one class, best first.
+
+        Raises:
+            PredictionsError: there is neither a score nor a probability.
+        """
+        key = f"ranking {code}"
+        if key not in self._memory:
+            if self.score is not None and self.positive is not None and len(self.classes) == 2:
+                values = self.score if code == self.positive else -self.score
+            else:
+                values = self.probabilities[:, code]
+            order = np.argsort(-values, kind="stable")
+            ranked = values[order]
+            starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+            self._memory[key] = Ranking(order, starts, (self.truth == code)[order])
+        ranking: Ranking = self._memory[key]
+        return ranking
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Scored:
+        """Only the rows for which `rows` is true."""
+        if rows.all():
+            return self
+        pick = [
+            None if part is None else part[rows]
+            for part in (self.truth, self.prediction, self.proba, self.score)
+        ]
+        truth, prediction, proba, score = pick
+        assert truth is not None
+        return Scored(truth, prediction, proba, score, self.classes, self.positive)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Rows in order of falling score: where equal scores begin, and which rows are hits."""
+
+    order: Codes
+    starts: Codes
+    hit: npt.NDArray[np.bool_]
+
+    def steps(self, weights: Floats) -> tuple[Floats, Floats]:
+        """The weight of hits and of misses at each distinct score, each (b, distinct scores)."""
+        ranked = np.take(weights, self.order, axis=1)
+        total = np.add.reduceat(ranked, self.starts, axis=1)
+        ranked *= self.hit
+        hits = np.add.reduceat(ranked, self.starts, axis=1)
+        return hits, total - hits
+
+
+def share(part: Floats, whole: Floats, empty: float = float("nan")) -> Floats:
+    """Divide, and give `empty` where the whole is nothing.
+
+    >>> share(np.array([1.0, 0.0]), np.array([4.0, 0.0]), empty=0.0).tolist()
+    [0.25, 0.0]
+    """
+    some = whole > 0
+    return np.asarray(np.where(some, part / np.where(some, whole, 1), empty))
+
+
+def total(weights: Floats) -> Floats:
+    """(b,) the number of rows that each line of weights counts."""
+    return np.asarray(weights.sum(axis=1), dtype=np.float64)
+
+
+def sums(column: npt.NDArray[Any], weights: Floats) -> Floats:
+    """(b,) weighted sums of a column; (b, c) of c columns.
+
+    The column is scaled to at most 1 before it is multiplied, so that large values survive
+    weights of single precision.
+    """
+    scale = float(np.max(np.abs(column), initial=0.0)) or 1.0
+    product = weights @ (column / scale).astype(weights.dtype)
+    return np.asarray(product, dtype=np.float64) * scale
+
+
+def mean(column: npt.NDArray[Any], weights: Floats) -> Floats:
+    """(b,) weighted means of a column.
+
+    >>> mean(np.array([1.0, 4.0]), np.array([[1.0, 1.0], [2.0, 0.0]])).tolist()
+    [2.5, 1.0]
+    """
+    return share(sums(column, weights), total(weights))
+
+
+def class_sums(codes: Codes, weights: Floats, k: int) -> Floats:
+    """(b, k) the weight of the rows that carry each code; rows with code -1 count nowhere."""
+    found = np.zeros((weights.shape[0], k))
+    # Classes in blocks, so that the indicator columns of many classes do not fill the memory.
+    for first in range(0, k, 32):
+        block = np.arange(first, min(first + 32, k))
+        found[:, block] = weights @ (codes[:, None] == block).astype(weights.dtype)
+    return found
