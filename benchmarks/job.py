@@ -12,16 +12,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from benchmarks.vocabulary import BOILERPLATE
+
 MIN_PRICE, MAX_PRICE = 0.5, 999.49
 MIN_TEXT, MAX_TEXT = 200, 4_000
 SAMPLE_SHARE = 0.25
 SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 CATEGORY_WEIGHTS = {"Automotive": 0.05, "Tools & Home Improvement": 0.5}
-BOILERPLATE_PATTERN = (
-    r"Visit our store for more\."
-    r"|Click here to make sure this fits by entering your model number\."
-    r"|Satisfaction guaranteed\."
-)
 PROMPT = "How much does this cost to the nearest dollar?\n\n{title}\n{text}"
 
 
@@ -43,9 +40,14 @@ def recipe(source: str, *, name: str = "benchmark") -> dict[str, Any]:
             "main_category": {"type": "category"},
         },
         "steps": [
-            {"clean.text": {"columns": ["title", "description"]}},
-            {"clean.remove": {"columns": ["description"], "pattern": BOILERPLATE_PATTERN}},
-            {"clean.remove": {"columns": ["description"], "preset": "part_numbers"}},
+            {"clean.text": {"columns": ["title", "description"], "newlines": "space"}},
+            {
+                "clean.remove": {
+                    "columns": ["description"],
+                    "words": list(BOILERPLATE),
+                    "pattern": "part_numbers",
+                }
+            },
             {"keep.length": {"column": "description", "min": MIN_TEXT, "max": MAX_TEXT}},
             {"dedup.exact": {"columns": ["title"]}},
             {"dedup.exact": {"columns": ["description"]}},

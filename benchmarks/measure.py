@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -61,7 +62,7 @@ def run_assay(
     return Result(name, count, run, stage_rows(manifest))
 
 
-def stage_rows(manifest: dict) -> dict[str, int]:
+def stage_rows(manifest: dict[str, Any]) -> dict[str, int]:
     """The rows left after each stage, from the counts that a version's manifest states.
 
     >>> steps = [{"step": "contract", "set_aside": 3}, {"step": "dedup.exact", "set_aside": 1}]
@@ -77,7 +78,8 @@ def stage_rows(manifest: dict) -> dict[str, int]:
             stage = next(later)
         left -= step["set_aside"]
         rows[stage] = left
-    return rows | manifest["splits"]
+    splits: dict[str, int] = manifest["splits"]
+    return rows | splits
 
 
 def table(results: list[Result]) -> str:
@@ -142,8 +144,9 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-def _json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _checked(command: list[str]) -> Run:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 TICK = 0.05
 PSS_EVERY = 4
@@ -57,28 +58,28 @@ def measured(command: list[str], *, folder: Path, environment: dict[str, str]) -
             stderr=err,
             start_new_session=True,
         )
-        peaks = [0, 0, 0, 0]
+        rss = pss = anonymous = processes = 0
         tick = 0
         try:
             while process.poll() is None:
                 tree = _tree(process.pid)
-                peaks[0] = max(peaks[0], sum(_resident(pid) for pid in tree))
-                peaks[3] = max(peaks[3], len(tree))
+                rss = max(rss, sum(_resident(pid) for pid in tree))
+                processes = max(processes, len(tree))
                 if tick % PSS_EVERY == 0:
                     shares = [_proportional(pid) for pid in tree]
-                    peaks[1] = max(peaks[1], sum(pss for pss, _ in shares))
-                    peaks[2] = max(peaks[2], sum(anonymous for _, anonymous in shares))
+                    pss = max(pss, sum(share for share, _ in shares))
+                    anonymous = max(anonymous, sum(share for _, share in shares))
                 tick += 1
                 time.sleep(TICK)
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise
         seconds = time.perf_counter() - started
-        texts = [_text(file) for file in (out, err)]
-    return Run(seconds, *peaks, process.returncode, *texts)
+        output, messages = _text(out), _text(err)
+    return Run(seconds, rss, pss, anonymous, processes, process.returncode, output, messages)
 
 
-def _text(file: object) -> str:
+def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")
 

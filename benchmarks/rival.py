@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.job import (
-    BOILERPLATE_PATTERN,
     CATEGORY_WEIGHTS,
     MAX_PRICE,
     MAX_TEXT,
@@ -34,6 +33,7 @@ from benchmarks.job import (
     SAMPLE_SHARE,
     SPLITS,
 )
+from benchmarks.vocabulary import BOILERPLATE
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 CHUNK = 1_000
 PRICE_BINS = 10
 COLUMNS = ["parent_asin", "title", "description", "price", "main_category"]
+BREAK = re.compile(r"<br\b[^>]*>")
 TAG = re.compile(r"</?[A-Za-z][^>]*>")
 SPACE = re.compile(r"\s+")
-BOILERPLATE = re.compile(BOILERPLATE_PATTERN)
+PART_NUMBER = re.compile(r"\b(?=[A-Za-z]*[0-9])[A-Za-z0-9]{7,}\b", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -62,19 +63,16 @@ def scrub(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
-        text = TAG.sub(" ", text)
+        text = TAG.sub("", BREAK.sub(" ", text))
     return SPACE.sub(" ", text).strip()
-
-
-def is_part_number(word: str) -> bool:
-    """At least seven characters, one of them a digit."""
-    return len(word) >= 7 and any(character.isdigit() for character in word)
 
 
 def scrub_description(text: str) -> str:
     """As `scrub`, then without boilerplate and part numbers."""
-    text = BOILERPLATE.sub("", scrub(text))
-    return " ".join(word for word in text.split(" ") if word and not is_part_number(word))
+    text = scrub(text)
+    for phrase in BOILERPLATE:
+        text = text.replace(phrase, " ")
+    return SPACE.sub(" ", PART_NUMBER.sub(" ", text)).strip()
 
 
 def parse_price(written: str | None) -> float | None:

@@ -85,7 +85,7 @@ def _markup(rng: np.random.Generator) -> list[str]:
     units = ["inches", "lbs", "oz", "cm", "mm", "watts", "ft", "pounds"]
     measured = [f"{size} {units[n % len(units)]}" for n, size in enumerate(sizes)]
     entities = ["&amp;", "&quot;new&quot;", "it&#39;s", "R&amp;D"] * 36
-    tags = ["<br>", "<br /><br />", "<b>new</b>", "\n", "\n\n", " "] * 20
+    tags = ["<br>", "<br/><br/>", "<b>new</b>", "\n", "\n\n", " "] * 20
     others = ["(Pack of 2)", "100%", "24/7", "[sic]", "{size}"] * 10
     return [*measured, *entities, *tags, *BOILERPLATE * 30, *others]
 
