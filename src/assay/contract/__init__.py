@@ -1,1 +1,1 @@
-"""."""
+"""The contract: what every row must satisfy, and how what people write becomes typed values."""
