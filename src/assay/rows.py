@@ -36,14 +36,20 @@ def content_hash(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> p
     >>> content_hash(a)[0] == content_hash(b)[0]
     True
     """
-    names = sorted(columns if columns is not None else frame.columns)
-    text = frame.select(_text(frame, names, names=True))
-    return text.select(plh.col(ROW).nchash.xxh3_64())[ROW]
+    total = np.zeros(frame.height, dtype=np.uint64)
+    for name in columns if columns is not None else frame.columns:
+        texts = frame.select(_canonical(name, frame.schema[name]).alias(ROW))
+        hashes = texts.select(plh.col(ROW).nchash.xxh3_64())[ROW]
+        key = np.uint64(xxhash.xxh3_64_intdigest(name.encode()))
+        with np.errstate(over="ignore"):
+            cell = _mix(hashes.fill_null(0).to_numpy() ^ key)
+            total += np.where(hashes.is_null().to_numpy(), np.uint64(0), cell)
+    return pl.Series(ROW, _mix(total))
 
 
 def key_hash(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
     """Hash several columns to one UInt128 each row, for equality only; null where all are null."""
-    text = frame.select(_text(frame, list(columns), names=False))
+    text = frame.select(_joined(frame, columns))
     return text.select(plh.col(ROW).nchash.xxh3_128())[ROW]
 
 
@@ -153,16 +159,15 @@ def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         return values ^ (values >> np.uint64(33))
 
 
-def _text(frame: pl.DataFrame, columns: list[str], *, names: bool) -> pl.Expr:
-    """One text a row that differs whenever the row's values do."""
-    if not columns:
-        return pl.lit("").alias(ROW)
-    parts = []
-    for position, column in enumerate(columns):
-        # The unit and record separators of ASCII do not stand in ordinary text.
-        label = f"{column}\x1e" if names else f"{position}\x1e"
-        parts.append(pl.lit(label) + _canonical(column, frame.schema[column]))
-    return pl.concat_str(parts, separator="\x1f", ignore_nulls=True).alias(ROW)
+def _joined(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Expr:
+    """One text a row that differs whenever the columns' values do; null where all are null."""
+    # The unit and record separators of ASCII do not stand in ordinary text.
+    parts = [
+        pl.lit(f"{position}\x1e") + _canonical(column, frame.schema[column])
+        for position, column in enumerate(columns)
+    ]
+    whole = pl.concat_str(parts, separator="\x1f", ignore_nulls=True)
+    return pl.when(pl.any_horizontal(pl.col(list(columns)).is_not_null())).then(whole).alias(ROW)
 
 
 def _canonical(column: str, dtype: DataType | DataTypeClass) -> pl.Expr:

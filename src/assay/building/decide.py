@@ -1,0 +1,244 @@
+"""Decisions about the whole table, taken on its narrow columns: duplicates, samples, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.building.plan import CONTRACT, Plan, Step, narrow_name
+from assay.building.prepare import CONTENT, DECIDED
+from assay.cache import Cache
+from assay.errors import RecipeError, VersionError
+from assay.rows import ROW, hex_ids, text_hash
+
+AT = "_at"  # a row's place in the whole table
+DEFAULT_SPLIT = "train"
+
+
+@dataclass
+class Table:
+    """What is known of every row that is still in sight, in the order of the shards.
+
+    Attributes:
+        narrow: `_row`, `_decided` and the narrow columns.
+        split: the split's name, or null.
+        cluster: the cluster's number, or null.
+        copies: which copy of its id a row is, 1 for nearly all.
+        found: the decisions taken, one frame a step: `_at`, `position`, `rule`, `value`,
+            `threshold`, `twin`.
+        bounds: where each shard starts, and the end.
+    """
+
+    narrow: pl.DataFrame
+    copies: npt.NDArray[np.uint32]
+    bounds: npt.NDArray[np.int64]
+    split: pl.Series
+    cluster: pl.Series
+    found: list[pl.DataFrame] = field(default_factory=list)
+
+    def slices(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """For each shard: `_row`, `_copy`, `_decided`, `_split` of its rows, and its decisions."""
+        outcome = self.narrow.select(ROW, DECIDED).with_columns(
+            pl.Series("_copy", self.copies), self.split.alias("_split")
+        )
+        found = pl.concat(self.found).sort(AT, "position") if self.found else _no_decisions()
+        places = found[AT].to_numpy()
+        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+            low, high = np.searchsorted(places, [start, stop])
+            yield (
+                outcome.slice(start, stop - start),
+                found.slice(low, high - low).with_columns(
+                    (pl.col(AT) - start).cast(pl.UInt32).alias("_index")
+                ),
+            )
+
+
+def decide(prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache) -> tuple[Table, Any]:
+    """Number the ids, apply the whole-table steps in order and give every row its split.
+
+    Args:
+        prepared: the shards' summaries, in the order that the version will have.
+        plan: the build's plan.
+        cache: where the shards' narrow columns lie.
+
+    Returns:
+        The table, and for each shard the final `_row` and `_copy` of the rows already gone.
+    """
+    narrow = pl.concat([_read(cache, shard, "narrow", None) for shard in prepared], rechunk=True)
+    gone = pl.concat([_read(cache, shard, "gone", [ROW]) for shard in prepared])
+    bounds = np.concatenate([[0], np.cumsum([shard["rows"] for shard in prepared])])
+    rows, copies = _numbered(pl.concat([narrow[ROW], gone[ROW]], rechunk=True))
+    height = narrow.height
+    table = Table(
+        narrow.with_columns(rows[:height]),
+        copies[:height],
+        bounds,
+        pl.repeat(None, height, dtype=pl.String, eager=True),
+        pl.repeat(None, height, dtype=pl.UInt64, eager=True),
+    )
+    if plan.id:
+        _one_row_an_id(table, narrow[ROW])
+    for column in plan.unique:
+        _unique(table, column)
+    for step in plan.table_steps:
+        _apply(table, step)
+    table.split = table.split.fill_null(DEFAULT_SPLIT)
+    ends = np.cumsum([shard["gone"] for shard in prepared])
+    left = [
+        pl.DataFrame({ROW: rows[height + end - shard["gone"] : height + end]}).with_columns(
+            pl.Series("_copy", copies[height + end - shard["gone"] : height + end])
+        )
+        for end, shard in zip(ends, prepared, strict=True)
+    ]
+    return table, left
+
+
+def _read(
+    cache: Cache, shard: Mapping[str, Any], part: str, columns: list[str] | None
+) -> pl.DataFrame:
+    return pl.read_ipc(cache.path(shard["key"], f"{part}.arrow"), columns=columns)
+
+
+def _numbered(rows: pl.Series) -> tuple[pl.Series, npt.NDArray[np.uint32]]:
+    """Tell rows of the same id apart: the first keeps it, the others get one that says which.
+
+    Rows of the same content are interchangeable, so it does not matter which comes first.
+    """
+    copies = np.ones(len(rows), dtype=np.uint32)
+    again = ~rows.is_first_distinct()
+    if not again.any():
+        return rows, copies
+    repeated = (
+        rows.to_frame(ROW).with_row_index(AT).filter(rows.is_in(rows.filter(again).implode()))
+    )
+    repeated = repeated.with_columns((pl.int_range(pl.len()).over(ROW) + 1).alias("copy"))
+    later = repeated.filter(pl.col("copy") > 1)
+    copies[later[AT].to_numpy()] = later["copy"].to_numpy()
+    names = hex_ids(later[ROW]) + "#" + later["copy"].cast(pl.String)
+    values = rows.to_numpy().copy()
+    values[later[AT].to_numpy()] = text_hash(names).to_numpy()
+    return pl.Series(ROW, values), copies
+
+
+def _alive(table: Table, position: int) -> pl.Series:
+    decided = table.narrow[DECIDED]
+    return decided.is_null() | (decided > position)
+
+
+def _apply(table: Table, step: Step) -> None:
+    """Call one step with the rows that no earlier step has set aside."""
+    alive = _alive(table, step.position)
+    names = dict.fromkeys([*step.values, *step.keys, *step.expressions])
+    view = table.narrow.filter(alive).select(
+        ROW, *(pl.col(step.column(name)).alias(name) for name in names)
+    )
+    for name, values in (("_cluster", table.cluster), ("_split", table.split)):
+        if values.null_count() < len(values):
+            view = view.with_columns(values.filter(alive).alias(name))
+    decisions: pl.DataFrame = step.component.function(view, **step.parameters)
+    if decisions.height != view.height:
+        raise VersionError(
+            f"{step.name} decided about {decisions.height:,} rows of {view.height:,}.",
+            hint="a step gives back one line for every row that it is given",
+        )
+    _record(table, alive, decisions, step.position)
+
+
+def _record(table: Table, alive: pl.Series, decisions: pl.DataFrame, position: int) -> None:
+    at = alive.arg_true().cast(pl.Int64)
+    out = decisions["rule"].is_not_null()
+    places = at.filter(out)
+    blank = {"value": pl.Float64, "threshold": pl.Float64, "twin": pl.UInt64}
+    table.found.append(
+        decisions.filter(out).select(
+            places.alias(AT),
+            pl.lit(position, dtype=pl.Int16).alias("position"),
+            pl.col("rule"),
+            *(
+                (pl.col(name) if name in decisions.columns else pl.lit(None))
+                .cast(dtype)
+                .alias(name)
+                for name, dtype in blank.items()
+            ),
+        )
+    )
+    marked = table.narrow[DECIDED].scatter(
+        places, pl.repeat(position, len(places), dtype=pl.Int16, eager=True)
+    )
+    table.narrow = table.narrow.with_columns(marked)
+    for name, values in (("split", table.split), ("cluster", table.cluster)):
+        if name in decisions.columns:
+            setattr(table, name, _scattered(values, at, decisions[name]))
+
+
+def _scattered(into: pl.Series, at: pl.Series, values: pl.Series) -> pl.Series:
+    """Put values in their places; nulls among them leave what is there."""
+    given = values.is_not_null()
+    return into.scatter(at.filter(given), values.filter(given).cast(into.dtype))
+
+
+def _one_row_an_id(table: Table, before: pl.Series) -> None:
+    """Of several rows with one key, keep the one whose content hashes lowest."""
+    alive = _alive(table, CONTRACT)
+    view = table.narrow.filter(alive).select(
+        pl.col(ROW), before.filter(alive).alias("key"), pl.col(CONTENT)
+    )
+    lowest = (pl.col(CONTENT) == pl.col(CONTENT).min()).over("key")
+    first = pl.int_range(pl.len()).over("key", "lowest") == 0
+    view = view.with_columns(lowest.alias("lowest")).with_columns(
+        (pl.col("lowest") & first).alias("keep")
+    )
+    kept = view.filter("keep").select("key", pl.col(ROW).alias("twin"))
+    decisions = view.join(kept, on="key", how="left", maintain_order="left").select(
+        pl.when(~pl.col("keep")).then(pl.lit("duplicate id")).alias("rule"),
+        pl.when(~pl.col("keep")).then(pl.col("twin")).alias("twin"),
+    )
+    _record(table, alive, decisions, CONTRACT)
+
+
+def _unique(table: Table, column: str) -> None:
+    """Of several rows with one value of a `unique` field, keep the one whose id is lowest."""
+    alive = _alive(table, CONTRACT)
+    name = narrow_name(CONTRACT, column)
+    lowest = pl.col(ROW).min().over(name)
+    again = pl.col(name).is_not_null() & (pl.col(ROW) != lowest)
+    decisions = table.narrow.filter(alive).select(
+        pl.when(again).then(pl.lit(f"{column}: unique")).alias("rule"),
+        pl.when(again).then(lowest).alias("twin"),
+    )
+    _record(table, alive, decisions, CONTRACT)
+
+
+def _no_decisions() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={
+            AT: pl.Int64,
+            "position": pl.Int16,
+            "rule": pl.String,
+            "value": pl.Float64,
+            "threshold": pl.Float64,
+            "twin": pl.UInt64,
+        }
+    )
+
+
+def require_rows(table: Table, plan: Plan) -> None:
+    """Refuse to make a version without rows.
+
+    Raises:
+        RecipeError: every row was set aside; the message says by what.
+    """
+    if table.narrow[DECIDED].is_null().any():
+        return
+    counts = table.narrow[DECIDED].value_counts(sort=True)
+    reasons = [f"{plan.step_name(at)} ({count:,})" for at, count in counts.iter_rows()]
+    raise RecipeError(
+        "No row is left: every one was set aside.",
+        received=", ".join(reasons) or "no rows were read",
+        hint="`assay check SOURCE --recipe RECIPE` shows which part of the contract rows break",
+    )

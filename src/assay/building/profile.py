@@ -1,0 +1,147 @@
+"""Small summaries of fields that can be added up over shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.recipe import FieldSpec
+from assay.rows import text_hash
+
+SKETCH = 1024
+TOP = 200
+SHOWN = 20
+BINS = 30
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+Sizes = Counter[int]
+
+
+def summarise(frame: pl.DataFrame, fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
+    """Sum up one shard's rows of one split, field by field.
+
+    Returns:
+        For each field `null`, `hashes` (the smallest `SKETCH` hashes of its values: a sketch of
+        how many are distinct), and for texts `lengths` (length: rows) and `top` (value: rows).
+    """
+    return {name: _field(frame[name], spec) for name, spec in fields.items()}
+
+
+def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
+    hashes = (
+        text_hash(values).unique().bottom_k(SKETCH)
+        if values.len()
+        else pl.Series([], dtype=pl.UInt64)
+    )
+    found: dict[str, Any] = {"null": values.null_count(), "hashes": hashes.drop_nulls().to_numpy()}
+    if spec.type in ("string", "category", "boolean") and not values.dtype.is_nested():
+        texts = values.drop_nulls().cast(pl.String)
+        counts = texts.value_counts(sort=True, name="n").head(TOP)
+        # A field of ever new texts has no common values worth carrying along.
+        if counts.height and counts["n"][0] > 1:
+            found["top"] = {value: n for value, n in counts.iter_rows() if len(value) <= 200}
+        if spec.type == "string":
+            sizes = texts.str.len_chars().value_counts(name="n")
+            found["lengths"] = dict(sizes.iter_rows())
+    return found
+
+
+def merge(
+    parts: Mapping[str, Sequence[dict[str, Any]]],
+    fields: Mapping[str, FieldSpec],
+    folder: Path,
+) -> dict[str, Any]:
+    """Add up the shards' summaries to one profile a field, with its splits side by side.
+
+    Args:
+        parts: for each split, the summaries of its shards.
+        fields: the fields in order.
+        folder: the version's folder; numbers are read again from there, one column at a time.
+    """
+    profile: dict[str, Any] = {}
+    for name, spec in fields.items():
+        of_splits = {split: [part[name] for part in shards] for split, shards in parts.items()}
+        everything = [part for shards in of_splits.values() for part in shards]
+        entry: dict[str, Any] = {
+            "type": spec.type,
+            "unit": spec.unit,
+            "null": sum(part["null"] for part in everything),
+            "distinct": _distinct([part["hashes"] for part in everything]),
+        }
+        if spec.type in ("integer", "number"):
+            entry |= _numbers({split: _column(folder, split, name) for split in parts})
+        if any("lengths" in part for part in everything):
+            entry["length"] = _lengths(of_splits)
+        if any("top" in part for part in everything):
+            entry["top"] = _top(of_splits)
+        profile[name] = entry
+    return profile
+
+
+def _distinct(sketches: Sequence[npt.NDArray[np.uint64]]) -> int:
+    """Estimate the number of distinct values from the k smallest hashes (Bar-Yossef et al. 2002).
+
+    Exact below `SKETCH` values; beyond, the standard error is about 3 %.
+    """
+    smallest = np.unique(np.concatenate(sketches)) if sketches else np.zeros(0, np.uint64)
+    if len(smallest) < SKETCH:
+        return len(smallest)
+    return round((SKETCH - 1) / (float(smallest[SKETCH - 1]) / 2.0**64))
+
+
+def _column(folder: Path, split: str, name: str) -> npt.NDArray[np.float64]:
+    files = sorted((folder / "data").glob(f"{split}-*.parquet"))
+    if not files:
+        return np.zeros(0)
+    values = pl.scan_parquet(files).select(pl.col(name).cast(pl.Float64)).collect()[name]
+    return values.drop_nulls().to_numpy()
+
+
+def _numbers(splits: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Any]:
+    values = np.concatenate(list(splits.values())) if splits else np.zeros(0)
+    if not len(values):
+        return {}
+    low, high = np.quantile(values, [0.005, 0.995])
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    # What lies beyond the outer edges is counted in the outer bins.
+    counts = {
+        split: np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0].tolist()
+        for split, part in splits.items()
+    }
+    return {
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "mean": float(values.mean()),
+        "quantiles": np.quantile(values, QUANTILES).tolist(),
+        "histogram": {"edges": edges.tolist(), "counts": counts},
+    }
+
+
+def _lengths(splits: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    totals: dict[str, Sizes] = {}
+    for split, parts in splits.items():
+        totals[split] = Counter()
+        for part in parts:
+            totals[split].update({int(size): n for size, n in part.get("lengths", {}).items()})
+    return _numbers(
+        {
+            split: np.repeat(np.array(list(sizes), dtype=float), list(sizes.values()))
+            for split, sizes in totals.items()
+        }
+    )
+
+
+def _top(splits: Mapping[str, Sequence[dict[str, Any]]]) -> list[list[Any]]:
+    totals: Counter[str] = Counter()
+    each: dict[str, Counter[str]] = {split: Counter() for split in splits}
+    for split, parts in splits.items():
+        for part in parts:
+            each[split].update(part.get("top", {}))
+        totals.update(each[split])
+    ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    return [[value, {split: each[split][value] for split in splits}] for value, _ in ranked]

@@ -1,0 +1,260 @@
+"""The second pass: act on what was decided. Nothing is decided here."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.building import profile
+from assay.building.plan import READ, Plan
+from assay.building.prepare import DECIDED, INDEX, LINE, TEXT
+from assay.cache import Cache
+from assay.component import find
+from assay.exports.part import Part
+from assay.rows import ROW, ROW_ID, content_hash, hex_ids
+
+COPY, SPLIT, SOURCE = "_copy", "_split", "_source"
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export of a recipe: the component's name, its label and its parameters."""
+
+    name: str
+    label: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard's share of the version.
+
+    Attributes:
+        key: the shard's entry in the cache.
+        source: the file's name as the user wrote it.
+        offset: how many lines of the file stand before this shard.
+        number: the shard's place in the version.
+        files: for each split, the number of the file that this shard writes.
+        outcome: `_row`, `_copy`, `_decided`, `_split` of the rows that whole-table steps saw.
+        decisions: what those steps decided about them.
+        gone: `_row`, `_copy` of the rows that were set aside before.
+    """
+
+    key: str
+    source: str
+    offset: int
+    number: int
+    files: Mapping[str, int]
+    outcome: pl.DataFrame
+    decisions: pl.DataFrame
+    gone: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The second pass over one shard, as a task that can be sent to any worker."""
+
+    plan: Plan
+    cache: Cache
+    folder: Path
+    exports: Sequence[Export]
+    twins: Mapping[int, str]
+
+    def __call__(self, task: Task) -> dict[str, Any]:
+        """Write a shard's rows, quarantine, ledger and exports; return what was counted."""
+        rows, gone = self._rows(task)
+        kept = rows.filter(pl.col(DECIDED).is_null())
+        written = self._ledger(task, rows, gone)
+        self._quarantine(task, rows, gone, written)
+        columns = list(dict.fromkeys([ROW_ID, *self.plan.fields]))
+        profiles, counts, files = {}, {}, []
+        for split, number in task.files.items():
+            part = kept.filter(pl.col(SPLIT) == split).select(columns)
+            path = self.folder / "data" / f"{split}-{number:05d}.parquet"
+            part.write_parquet(path, compression="zstd", compression_level=3)
+            files.append({"path": f"data/{path.name}", "rows": part.height, "split": split})
+            profiles[split] = profile.summarise(part, self.plan.fields)
+            counts[split] = part.height
+            self._export(task, part, split)
+        reasons = written.filter(pl.col("decisive")).group_by("position", "rule").len()
+        return {
+            "splits": counts,
+            "kept": kept.height,
+            "read": rows.height + gone.height,
+            "reasons": reasons.rows(),
+            "changed": self._changed(written),
+            "profiles": profiles,
+            "files": files,
+            "hashes": content_hash(kept, [*columns, SPLIT]).to_numpy(),
+            "gone": _identity(
+                pl.concat([gone, rows.filter(pl.col(DECIDED).is_not_null())], how="diagonal")
+            ),
+        }
+
+    def _rows(self, task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
+        rows = pl.read_ipc(self.cache.path(task.key, "rows.arrow"))
+        gone = pl.read_ipc(self.cache.path(task.key, "gone.arrow"))
+        rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT))
+        gone = gone.with_columns(task.gone.select(ROW, COPY))
+        place = [(pl.col(LINE) + task.offset).alias(LINE), pl.lit(task.source).alias(SOURCE)]
+        return tuple(_named(frame).with_columns(place) for frame in (rows, gone))  # type: ignore[return-value]
+
+    def _ledger(self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
+        """All decisions about this shard's rows, in the rows' order; write and return them."""
+        early = pl.read_ipc(self.cache.path(task.key, "ledger.arrow"))
+        late = task.decisions.select(
+            rows[INDEX].gather(task.decisions["_index"]).alias(INDEX),
+            pl.lit("set aside").alias("action"),
+            *("position", "rule", "value", "threshold", "twin"),
+        )
+        wanted = [ROW_ID, INDEX, DECIDED, LINE, SOURCE, SPLIT]
+        all_rows = pl.concat([rows, gone], how="diagonal")
+        all_rows = all_rows.select(name for name in wanted if name in all_rows.columns)
+        read = all_rows.select(
+            INDEX,
+            pl.lit(READ, dtype=pl.Int16).alias("position"),
+            pl.lit("read").alias("action"),
+            pl.col(LINE).cast(pl.Float64).alias("value"),
+            pl.col(SOURCE).alias("note"),
+        )
+        last = len(self.plan.steps) + 2
+        split = rows.filter(pl.col(DECIDED).is_null()).select(
+            INDEX,
+            pl.lit(last, dtype=pl.Int16).alias("position"),
+            pl.lit("split").alias("action"),
+            pl.col(SPLIT).alias("note"),
+        )
+        lines = pl.concat([read, early, late, split], how="diagonal")
+        lines = lines.join(all_rows.select(ROW_ID, INDEX, DECIDED), on=INDEX, how="left")
+        # What a later step said of a row that was already out is not part of its story.
+        lines = lines.filter(pl.col("position") <= pl.col(DECIDED).fill_null(last))
+        lines = lines.sort(INDEX, "position", maintain_order=True).with_columns(
+            pl.col("position")
+            .replace_strict(self._names(last), return_dtype=pl.String)
+            .alias("step"),
+            self._twin(),
+        )
+        aside = pl.col("action") == "set aside"
+        decisive = aside & (pl.struct(INDEX, "action").is_first_distinct())
+        lines = lines.with_columns(decisive.alias("decisive"))
+        columns = [
+            ROW_ID,
+            "position",
+            "step",
+            "action",
+            "rule",
+            "value",
+            "threshold",
+            "twin",
+            "note",
+        ]
+        lines.select(columns).write_parquet(
+            self.folder / "ledger" / f"part-{task.number:05d}.parquet", compression="zstd"
+        )
+        return lines
+
+    def _names(self, last: int) -> dict[int, str]:
+        names = {position: self.plan.step_name(position) for position in range(last)}
+        splits = [step.name for step in self.plan.table_steps if step.name.startswith("split.")]
+        return names | {last: splits[-1] if splits else "split"}
+
+    def _twin(self) -> pl.Expr:
+        if self.twins:
+            return pl.col("twin").replace_strict(self.twins, default=None, return_dtype=pl.String)
+        return pl.col("twin").map_batches(_hex_or_null, return_dtype=pl.String)
+
+    def _quarantine(
+        self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame, written: pl.DataFrame
+    ) -> None:
+        out = pl.concat([gone, rows.filter(pl.col(DECIDED).is_not_null())], how="diagonal")
+        if not out.height:
+            return
+        reasons = written.filter("decisive").select(
+            INDEX, "step", "rule", "value", "threshold", "twin", "note"
+        )
+        text = pl.col(TEXT) if TEXT in out.columns else pl.lit(None, dtype=pl.String)
+        out.join(reasons, on=INDEX, how="left").select(
+            ROW_ID,
+            pl.col(SOURCE).alias("_source"),
+            pl.col(LINE),
+            *(pl.col(name).alias(f"_{name}") for name in reasons.columns[1:]),
+            text.alias(TEXT),
+            *(name for name in self.plan.fields if name != ROW_ID),
+        ).write_parquet(
+            self.folder / "quarantine" / f"part-{task.number:05d}.parquet", compression="zstd"
+        )
+
+    def _changed(self, written: pl.DataFrame) -> list[tuple[int, int]]:
+        changed = written.filter(pl.col("action").is_in(["changed", "nulled"]))
+        return changed.group_by("position").len().rows()
+
+    def _export(self, task: Task, part: pl.DataFrame, split: str) -> None:
+        types = {name: spec.type for name, spec in self.plan.fields.items()}
+        types = {ROW_ID: "string", **types}
+        for export in self.exports:
+            target = self.folder / "exports" / export.label / f".{task.number:05d}"
+            target.mkdir(parents=True, exist_ok=True)
+            find("exports", export.name).function(
+                Part(part, types, split), target, **export.parameters
+            )
+
+
+def merge_exports(folder: Path) -> None:
+    """Join what the shards wrote of one export to one file a split, in the shards' order.
+
+    Lines are appended, with a CSV's header written once. Formats that cannot be appended to keep a
+    file for each shard, numbered through.
+    """
+    for shard in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for file in sorted(shard.iterdir()):
+            if file.suffix in (".jsonl", ".csv"):
+                _append(file, folder / file.name)
+            else:
+                stem = file.stem.partition("-")[0]
+                number = len(list(folder.glob(f"{stem}-*{file.suffix}")))
+                file.rename(folder / f"{stem}-{number:05d}{file.suffix}")
+        shutil.rmtree(shard)
+
+
+def _append(file: Path, target: Path) -> None:
+    if not target.exists():
+        file.rename(target)
+        return
+    with file.open("rb") as part, target.open("ab") as whole:
+        if file.suffix == ".csv":
+            part.seek(_header_length(file))
+        shutil.copyfileobj(part, whole, 1 << 20)
+
+
+def _header_length(file: Path) -> int:
+    """Bytes of a CSV's first record, in which a quoted name may hold a line break."""
+    length, quotes = 0, 0
+    with file.open("rb") as lines:
+        for line in lines:
+            length, quotes = length + len(line), quotes + line.count(b'"')
+            if quotes % 2 == 0:
+                break
+    return length
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give every row the text of its id."""
+    if ROW_ID not in rows.columns:
+        return rows.with_columns(hex_ids(rows[ROW]))
+    again = pl.concat_str(pl.col(ROW_ID), pl.lit("#"), pl.col(COPY).cast(pl.String))
+    return rows.with_columns(pl.when(pl.col(COPY) > 1).then(again).otherwise(ROW_ID).alias(ROW_ID))
+
+
+def _hex_or_null(rows: pl.Series) -> pl.Series:
+    return hex_ids(rows.fill_null(0)).zip_with(
+        rows.is_not_null(), pl.repeat(None, len(rows), dtype=pl.String, eager=True)
+    )
+
+
+def _identity(rows: pl.DataFrame) -> Any:
+    return content_hash(rows, [ROW_ID, DECIDED]).to_numpy()

@@ -1,0 +1,109 @@
+"""Finished work, found by its content.
+
+What a stage makes of a shard lies under the hash of everything that decided it: the shard's bytes,
+the parameters, the code. Resuming after a kill, adding files and changing a late step are thereby
+one mechanism. Nothing trusts a path or a time stamp.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of finished work.
+
+    >>> import tempfile
+    >>> cache = Cache(Path(tempfile.mkdtemp()))
+    >>> cache.note("ab12", {"rows": 3})
+    >>> cache.recall("ab12")
+    {'rows': 3}
+    """
+
+    folder: Path
+
+    def path(self, key: str, suffix: str) -> Path:
+        """Where a file of this entry lies."""
+        return self.folder / key[:2] / f"{key}.{suffix}"
+
+    @contextmanager
+    def writing(self, key: str, suffix: str) -> Iterator[Path]:
+        """Give a temporary path, and put the file in its place when it is complete."""
+        final = self.path(key, suffix)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = final.with_name(f"{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+        try:
+            yield unfinished
+            unfinished.replace(final)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def note(self, key: str, summary: object) -> None:
+        """Mark an entry as complete; to be called after its files are in place."""
+        with self.writing(key, "json") as path:
+            path.write_bytes(orjson.dumps(summary, option=orjson.OPT_SERIALIZE_NUMPY))
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """The summary of a complete entry, or None."""
+        try:
+            found: dict[str, Any] = orjson.loads(self.path(key, "json").read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return None
+        return found
+
+    @contextmanager
+    def in_use(self) -> Iterator[int]:
+        """Tell other builds that entries are being read, so that none is deleted meanwhile."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def keep_only(self, lock: int, owner: str, keys: Iterable[str]) -> None:
+        """Say which entries an owner's newest build used, and delete what no owner uses.
+
+        A cache therefore holds one build of every recipe name and does not grow without bound.
+        While another build is running nothing is deleted.
+        """
+        lists = self.folder / "used"
+        lists.mkdir(parents=True, exist_ok=True)
+        (lists / f"{owner}.json").write_bytes(orjson.dumps(sorted(keys)))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        used = {key for file in lists.glob("*.json") for key in orjson.loads(file.read_bytes())}
+        for file in self.folder.glob("??/*"):
+            if file.name.partition(".")[0] not in used:
+                file.unlink(missing_ok=True)
+
+
+@functools.cache
+def code_version() -> str:
+    """A hash of assay's own source that turns a source into rows.
+
+    It is part of every key, so that a changed program never takes an older one's work for its own.
+    """
+    package = Path(__file__).parent
+    parts = ["sources", "contract", "steps", "building"]
+    files = [file for part in parts for file in sorted((package / part).glob("*.py"))]
+    files += [package / f"{name}.py" for name in ("rows", "component", "recipe", "ledger")]
+    sha = hashlib.sha256()
+    for file in files:
+        sha.update(file.name.encode() + b"\0" + file.read_bytes())
+    return sha.hexdigest()[:16]

@@ -1,0 +1,129 @@
+"""Run one function over many tasks: in this process, in this machine's processes, or on Ray.
+
+The function and its tasks are the same for all three, and so is the order of the results, so an
+engine can change how long a build takes and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from assay.errors import EngineError, MissingExtra
+
+Engine = Literal["processes", "ray"]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+# A worker gets one core; libraries that thread inside it would only fight the other workers.
+_WORKER_ENVIRONMENT = {
+    "POLARS_MAX_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+def default_workers() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int | None = None,
+    engine: Engine = "processes",
+) -> Iterator[Result]:
+    """Yield `function(task)` for every task, in the order of the tasks.
+
+    Args:
+        function: a function that can be pickled: one at the top of a module, or a partial of it.
+        tasks: what it is called with.
+        workers: how many at once; the number of cores when not given.
+        engine: `processes` of this machine, or `ray` (the extra `assay[ray]`).
+
+    Raises:
+        EngineError: a worker died.
+        MissingExtra: the engine is not installed.
+
+    >>> list(run(abs, [-1, 2, -3], workers=1))
+    [1, 2, 3]
+    """
+    if engine == "ray":
+        return _on_ray(function, tasks, workers)
+    count = min(workers or default_workers(), len(tasks))
+    if count <= 1:
+        return (function(task) for task in tasks)
+    return _in_processes(function, tasks, count)
+
+
+def _in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[Result]:
+    # loky's workers, unlike the standard library's, do not run the caller's script again, and they
+    # stay for the next stage.
+    from loky import get_reusable_executor
+    from loky.process_executor import TerminatedWorkerError
+
+    executor = get_reusable_executor(
+        max_workers=workers, timeout=60, initializer=_ignore_interrupt, env=_WORKER_ENVIRONMENT
+    )
+    try:
+        yield from executor.map(function, tasks)
+    except TerminatedWorkerError as error:
+        raise EngineError(
+            "A worker process died, most likely because the machine ran out of memory.",
+            hint="run again with fewer `--workers`: finished shards are not done twice",
+        ) from error
+    except BaseException:
+        # On an interrupt or an error the rest must not go on in the background.
+        executor.shutdown(wait=True, kill_workers=True)
+        raise
+
+
+def _on_ray(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None
+) -> Iterator[Result]:
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtra("ray", "the engine ray") from None
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(
+            num_cpus=workers or default_workers(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    remote: Any = ray.remote(function_call).options(runtime_env={"env_vars": _WORKER_ENVIRONMENT})
+    try:
+        shared = ray.put(function)
+        pending = [remote.remote(shared, task) for task in tasks]
+        for reference in pending:
+            try:
+                yield ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                raise (error.cause or error) from None
+            except ray.exceptions.RayError as error:
+                raise EngineError(
+                    f"Ray lost a task: {type(error).__name__}.",
+                    hint="run again: finished shards are not done twice",
+                ) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def function_call(function: Callable[[Any], Any], task: Any) -> Any:
+    """Call a function; the one Ray task there is, whatever it is given."""
+    return function(task)
+
+
+def _ignore_interrupt() -> None:
+    # Ctrl-C reaches the whole process group; the parent alone decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
