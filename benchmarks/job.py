@@ -57,7 +57,7 @@ def recipe(source: str, *, name: str = "benchmark") -> dict[str, Any]:
                     "weight": f"price * price * CASE main_category {cases} ELSE 1 END",
                 }
             },
-            {"split.stratified": {"by": "price", **SPLITS, "exact": True}},
+            {"split.stratified": {"by": ["price"], **SPLITS}},
         ],
         "exports": [
             {
