@@ -1,3 +1,73 @@
-"""Raw records to a dataset you can trust, a verdict on models you can defend, and a guard."""
+"""Raw records to a dataset you can trust, a verdict on models you can defend, and a guard.
+
+Every name below is loaded when it is first used, so that `import assay` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from assay.building.build import build
+    from assay.checking import check
+    from assay.errors import AssayError
+    from assay.evaluation.evaluate import evaluate
+    from assay.evaluation.evaluation import Evaluation
+    from assay.explaining import explain
+    from assay.exporting import export
+    from assay.history import why
+    from assay.mainjob import describe_evaluation, report, run
+    from assay.recipe import Recipe, schema
+    from assay.starting import init
+    from assay.version import Version, versions
+
+_HOMES = {
+    "AssayError": "errors",
+    "Evaluation": "evaluation.evaluation",
+    "Recipe": "recipe",
+    "Version": "version",
+    "build": "building.build",
+    "check": "checking",
+    "describe_evaluation": "mainjob",
+    "evaluate": "evaluation.evaluate",
+    "explain": "explaining",
+    "export": "exporting",
+    "init": "starting",
+    "report": "mainjob",
+    "run": "mainjob",
+    "schema": "recipe",
+    "versions": "version",
+    "why": "history",
+}
+
+__all__ = [
+    "AssayError",
+    "Evaluation",
+    "Recipe",
+    "Version",
+    "build",
+    "check",
+    "describe_evaluation",
+    "evaluate",
+    "explain",
+    "export",
+    "init",
+    "report",
+    "run",
+    "schema",
+    "versions",
+    "why",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"assay.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

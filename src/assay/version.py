@@ -101,6 +101,33 @@ class Version:
         """Every decision about every row."""
         return pl.scan_parquet(self.path / "ledger" / "*.parquet")
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the command line's JSON gives it."""
+        return {
+            "version": self.id,
+            "path": str(self.path),
+            "rows": self.rows,
+            "splits": self.splits,
+            "reused": self.reused,
+        }
+
+    def line(self) -> str:
+        """One line for a list of versions."""
+        parts = ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
+        title = f"{self.manifest['name']}/{self.id}"
+        return f"{title:<40} {self.manifest['rows']['kept']:>12,} rows  {parts}"
+
+    def summary(self) -> str:
+        """What a build came to, in a few lines."""
+        rows, reasons = self.manifest["rows"], self.manifest["reasons"]
+        made = "was there already; no work was done twice" if self.reused else "built"
+        lines = [f"version {self.manifest['name']}/{self.id} {made}: {self.path}"]
+        lines += [f"  note: {note}" for note in self.manifest["notes"]]
+        lines += [f"  {rows['read']:>12,} rows read"]
+        lines += [f"  {-count:>12,} {reason}" for reason, count in reasons.items()]
+        parts = ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
+        return "\n".join([*lines, f"  {rows['kept']:>12,} kept: {parts}"])
+
     def __repr__(self) -> str:
         rows, splits = self.manifest["rows"], self.splits
         parts = ", ".join(f"{split} {count:,}" for split, count in splits.items())
@@ -183,6 +210,16 @@ def listing(out: Path, name: str | None = None) -> list[Version]:
         versions = [Version(path) for path in folders if (path / MANIFEST).exists()]
         found.extend(sorted(versions, key=_number))
     return found
+
+
+def versions(name: str | None = None, *, out: str | Path = "versions") -> list[Version]:
+    """The versions under a folder, oldest first; of one name or of all.
+
+    >>> import tempfile
+    >>> versions(out=tempfile.mkdtemp())
+    []
+    """
+    return listing(Path(out), name)
 
 
 def open_version(name: str | Path, out: str | Path = "versions") -> Version:

@@ -1,0 +1,288 @@
+"""The command line: parse, call one public function, print.
+
+Messages go to standard error and results to standard output; with `--json` the result is one JSON
+document and nothing else. Exit codes: 0 passed, 1 a gate failed, 2 the request was wrong,
+3 inconclusive, 70 a defect of assay, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import assay
+from assay.errors import AssayError
+
+PASSED, FAILED, WRONG, INCONCLUSIVE, DEFECT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+EXIT_CODES = {"pass": PASSED, "fail": FAILED, "inconclusive": INCONCLUSIVE}
+
+app = typer.Typer(
+    name="assay",
+    help="Raw records to a dataset you can trust, and a verdict on models you can defend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe.")]
+VersionName = Annotated[str, typer.Argument(help="A folder, or name, name/v3, v3-9f2c41ab.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder that holds all versions.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Shards at once; default: all cores.")]
+Seed = Annotated[int | None, typer.Option(help="Replaces the recipe's seed.")]
+EngineName = Annotated[str, typer.Option("--engine", help="processes, or ray (extra assay[ray]).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+DEFAULT_RECIPE = Path("assay.yaml")
+DEFAULT_OUT = Path("versions")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version of assay.")] = False,
+) -> None:
+    if version:
+        print(assay.__version__)
+        raise typer.Exit()
+
+
+@app.command()
+def init(
+    source: Annotated[str, typer.Argument(help="A file, glob or folder.")],
+    target: Annotated[str | None, typer.Option(help="The column that models learn.")] = None,
+    out: Annotated[Path, typer.Option(help="The recipe to write.")] = DEFAULT_RECIPE,
+    json: Json = False,
+) -> None:
+    """Look at the data and write a commented recipe that runs as it is."""
+    text = assay.init(source, target=target, out=out)
+    _result({"recipe": str(out), "text": text}, f"{out}", json)
+    _say(f"wrote {out}; next: assay run {out}")
+
+
+@app.command()
+def run(
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    out: Out = DEFAULT_OUT,
+    workers: Workers = None,
+    seed: Seed = None,
+    engine: EngineName = "processes",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build, evaluate, hold against the gates and write the report: the main job."""
+    with _progress(quiet) as progress:
+        outcome = assay.run(
+            recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
+        )
+    _result(outcome.to_dict(), repr(outcome), json)
+    raise typer.Exit(EXIT_CODES[outcome.verdict])
+
+
+@app.command()
+def build(
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    out: Out = DEFAULT_OUT,
+    workers: Workers = None,
+    seed: Seed = None,
+    engine: EngineName = "processes",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a dataset version, and nothing else."""
+    with _progress(quiet) as progress:
+        version = assay.build(
+            recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
+        )
+    _result(version.to_dict(), version.summary(), json)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.evaluate`
+    truth: Annotated[Path, typer.Option(help="The table with the true values.")],
+    predictions: Annotated[list[Path], typer.Option(help="A table of predictions; repeatable.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="More tables of predictions.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="The column that names rows.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column with the true value.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Names, with commas between.")] = None,
+    positive: Annotated[str | None, typer.Option(help="Of two classes, the one meant.")] = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score anybody's predictions, with intervals and comparisons on the same rows."""
+    evaluation = assay.evaluate(
+        truth,
+        [*predictions, *(more or [])],
+        id=id,
+        target=target,
+        metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
+        positive=positive,
+        seed=seed or 0,
+    )
+    document = assay.describe_evaluation(evaluation)
+    if out is not None:
+        document["report"] = str(assay.report(evaluation, to=out))
+        _say(f"report: {document['report']}")
+    _result(document, repr(evaluation), json)
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="A file, glob or folder.")],
+    recipe: Annotated[Path, typer.Option(help="The recipe with the contract.")] = DEFAULT_RECIPE,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Hold a source against a recipe's contract, and change nothing."""
+    checked = assay.check(source, recipe, workers=workers)
+    _result(checked.to_dict(), repr(checked), json)
+    raise typer.Exit(PASSED if checked.passed else FAILED)
+
+
+@app.command()
+def why(
+    version: VersionName,
+    row_id: Annotated[str, typer.Argument(help="The row's id.")],
+    out: Out = DEFAULT_OUT,
+    json: Json = False,
+) -> None:
+    """Tell everything that happened to a row, kept or not."""
+    history = assay.why(version, row_id, out=out)
+    _result(history.to_dict(), repr(history), json)
+
+
+@app.command()
+def versions(
+    name: Annotated[str | None, typer.Argument(help="Of this name only.")] = None,
+    out: Out = DEFAULT_OUT,
+    json: Json = False,
+) -> None:
+    """List versions, oldest first."""
+    found = assay.versions(name, out=out)
+    lines = [version.line() for version in found] or [f"no versions under {out}"]
+    _result([version.to_dict() for version in found], "\n".join(lines), json)
+
+
+@app.command()
+def export(
+    version: VersionName,
+    to: Annotated[Path, typer.Option("--out", help="A new or empty folder.")],
+    kind: Annotated[str, typer.Option("--as", help="jsonl, csv, parquet, pickle or chat.")],
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, as name=value; repeatable.")
+    ] = None,
+    versions: Annotated[
+        Path, typer.Option(help="The folder that holds all versions.")
+    ] = DEFAULT_OUT,
+    json: Json = False,
+) -> None:
+    """Write a version out in another form."""
+    files = assay.export(version, kind, to, parameters=_parameters(given or []), out=home)
+    _result({"files": [str(file) for file in files]}, "\n".join(map(str, files)), json)
+
+
+@app.command()
+def report(
+    what: Annotated[str, typer.Argument(metavar="VERSION_OR_FILE", help="What to report on.")],
+    out: Out = DEFAULT_OUT,
+    to: Annotated[Path | None, typer.Option(help="The folder to write report.html to.")] = None,
+    json: Json = False,
+) -> None:
+    """Render the report of a version, or of an evaluation.json, again."""
+    path = assay.report(what, out=out, to=to)
+    _result({"report": str(path)}, str(path), json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    _result(assay.schema(), "", True)
+
+
+@app.command()
+def explain(
+    name: Annotated[str | None, typer.Argument(help="A component, such as dedup.exact.")] = None,
+    json: Json = False,
+) -> None:
+    """List the components that recipes can name, or show one with its parameters."""
+    document = assay.explain(name)
+    text = document["help"] if name else "\n".join(
+        f"{kind}\n" + "\n".join(f"  {n:<20} {summary}" for n, summary in names.items())
+        for kind, names in document.items()
+    )  # fmt: skip
+    _result(document, text, json)
+
+
+def main() -> None:
+    """Run the command line, and turn errors into one message and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except AssayError as error:
+        code = _failed(error)
+    except KeyboardInterrupt:
+        _say("interrupted; finished shards are kept, and no version was changed")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does. That is its right.
+        sys.stderr.close()
+        code = PASSED
+    except typer.TyperException as error:
+        code = error.exit_code
+    except Exception:  # noqa: BLE001 - the last net: tell a defect of ours from a failed gate
+        traceback.print_exc()
+        _say("\nThis is a defect of assay. Former versions are as they were.")
+        code = DEFECT
+    sys.exit(code if isinstance(code, int) else PASSED)
+
+
+def _failed(error: AssayError) -> int:
+    if "--json" in sys.argv:
+        parts = {name: getattr(error, name) for name in ("what", "where", "received", "hint")}
+        allowed = error.allowed if isinstance(error.allowed, str) else list(error.allowed or ())
+        _result({"error": parts | {"allowed": allowed}}, "", True)
+    _say(f"error: {error}")
+    return WRONG
+
+
+def _result(document: Any, text: str, json: bool) -> None:
+    if json:
+        import orjson
+
+        options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+        text = orjson.dumps(document, default=str, option=options).decode()
+    print(text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _parameters(given: list[str]) -> Mapping[str, Any]:
+    import yaml
+
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise AssayError(f"--set takes name=value, not {item!r}.")
+        found[name] = yaml.safe_load(value)
+    return found
+
+
+def _engine(name: str) -> Any:
+    if name not in ("processes", "ray"):
+        raise AssayError(f"There is no engine {name!r}.", allowed=["processes", "ray"])
+    return name
+
+
+def _progress(quiet: bool) -> Any:
+    from assay.progress import no_progress, shown
+
+    return no_progress() if quiet else shown()

@@ -1,0 +1,223 @@
+"""Fit a recipe's models on a version's training rows and have them predict the held-out ones."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from assay.cache import Cache
+from assay.component import bind, find
+from assay.errors import AssayError, ModelError, RecipeError
+from assay.evaluation.evaluate import score
+from assay.evaluation.evaluation import Evaluation, ModelInfo
+from assay.evaluation.truth import Truth
+from assay.models.training import Training
+from assay.recipe import FieldSpec, FieldType, Recipe, Use, digest
+from assay.rows import ROW, ROW_ID, text_hash
+from assay.version import Version
+
+Progress = Callable[[str, int, int], None]
+Task = Literal["number", "class"]
+HELD_OUT = ("test", "validation")
+_TARGET = "_target"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What models learn from and what they are held against.
+
+    Attributes:
+        training: the training and validation rows.
+        rows: the held-out rows: the inputs, and `row_id`.
+        truth: the true values of the held-out rows.
+    """
+
+    training: Training
+    rows: pl.DataFrame
+    truth: Truth
+
+
+def evaluate_version(
+    recipe: Recipe, version: Version, cache: Cache, *, progress: Progress | None = None
+) -> tuple[Evaluation, pl.DataFrame, set[str]]:
+    """Fit every model of a recipe and score all of them on the same held-out rows.
+
+    Returns:
+        The evaluation; the predictions as a table of `row_id`, `model`, `prediction`, …; and the
+        keys of the cache's entries that were used.
+
+    Raises:
+        RecipeError: the version has no target or no held-out rows.
+        ModelError: no model at all could be fitted.
+    """
+    report = progress or (lambda stage, done, total: None)
+    held = hold_out(recipe, version)
+    predictions: dict[str, pl.DataFrame] = {}
+    infos: list[ModelInfo] = []
+    used: set[str] = set()
+    report("models", 0, len(recipe.models))
+    for done, use in enumerate(recipe.models, start=1):
+        info, predicted, key = _predictions(use, recipe, version, held, cache)
+        infos.append(info)
+        used.add(key)
+        if predicted is not None:
+            predictions[use.title] = predicted
+        report("models", done, len(recipe.models))
+    if not predictions:
+        raise ModelError(
+            "No model could be fitted.",
+            received="; ".join(f"{info.model}: {info.error}" for info in infos),
+        )
+    report("scores", 0, 1)
+    asked = [(use.name, use.given) for use in recipe.metrics]
+    pairs = [
+        (str(gate.given.get("model", "best")), str(gate.given["than"]))
+        for gate in recipe.gates
+        if gate.name == "better" and gate.given.get("model", "best") != "best"
+    ]
+    evaluation = score(held.truth, predictions, asked, seed=recipe.seed, about=infos, pairs=pairs)
+    report("scores", 1, 1)
+    ids = held.truth.ids.alias(ROW_ID)
+    table = pl.concat(
+        [
+            frame.select(ids, pl.lit(model).alias("model"), pl.all())
+            for model, frame in predictions.items()
+        ],
+        how="diagonal_relaxed",
+    )
+    return evaluation, table, used
+
+
+def hold_out(recipe: Recipe, version: Version) -> Held:
+    """Take the training, validation and held-out rows of a version, for the recipe's target.
+
+    Raises:
+        RecipeError: there is no target, or no held-out rows.
+    """
+    fields = {
+        name: FieldSpec(type=field["type"], unit=field["unit"])
+        for name, field in version.manifest["fields"].items()
+    }
+    target = recipe.target
+    if target is None:
+        raise RecipeError("Models need a `target` to learn.")
+    split = next((name for name in HELD_OUT if version.splits.get(name)), None)
+    if split is None or not version.splits.get("train"):
+        raise RecipeError(
+            "The version has no held-out rows to score models on."
+            if split is None
+            else "The version has no training rows.",
+            received=version.splits,
+            hint="add a step such as `split.random: {train: 0.8, validation: 0.1, test: 0.1}`",
+        )
+    task: Task = recipe.task or (
+        "number" if fields[target].type in ("integer", "number") else "class"
+    )
+    inputs = recipe.inputs or [name for name in fields if name not in (target, ROW_ID, *recipe.id)]
+    kinds: dict[str, FieldType] = {name: fields[name].type for name in inputs}
+    parts = {
+        name: _usable(version, name, inputs, target, task)
+        for name in ("train", "validation", split)
+    }
+    train, validation = parts["train"], parts["validation" if split != "validation" else "train"]
+    if split == "validation":
+        validation = validation.clear()
+    if not train.height:
+        raise RecipeError(f"No training row has a {target!r}.", received=version.splits)
+    if not parts[split].height:
+        raise RecipeError(f"No row of the split {split!r} has a {target!r}.")
+    classes = tuple(sorted(train[_TARGET].unique().to_list())) if task == "class" else ()
+    training = Training(
+        rows=train.select(inputs),
+        target=train[_TARGET].alias(target),
+        validation_rows=validation.select(inputs),
+        validation_target=validation[_TARGET].alias(target),
+        row=text_hash(train[ROW_ID]).alias(ROW),
+        task=task,
+        classes=classes,
+        kinds=kinds,
+        seed=recipe.seed,
+    )
+    rows = parts[split]
+    truth = Truth(
+        rows[ROW_ID],
+        rows[_TARGET].alias(target),
+        task,
+        target=target,
+        classes=classes,
+        positive=recipe.positive,
+        inputs=rows.select(inputs),
+        name=recipe.name,
+        version=version.id,
+        unit=fields[target].unit,
+        split=split,
+    )
+    return Held(training, rows.select(dict.fromkeys([ROW_ID, *inputs])), truth)
+
+
+def _usable(
+    version: Version, split: str, inputs: list[str], target: str, task: Task
+) -> pl.DataFrame:
+    """The rows of a split that have a target, which may be none."""
+    if not version.splits.get(split):
+        split, empty = next(iter(version.splits)), True
+    else:
+        empty = False
+    dtype = pl.Float64 if task == "number" else pl.String
+    lazy = version.scan(split).select(
+        *dict.fromkeys([ROW_ID, *inputs]), pl.col(target).cast(dtype).alias(_TARGET)
+    )
+    rows = lazy.filter(pl.col(_TARGET).is_not_null()).collect()
+    return rows.clear() if empty else rows
+
+
+def _predictions(
+    use: Use, recipe: Recipe, version: Version, held: Held, cache: Cache
+) -> tuple[ModelInfo, pl.DataFrame | None, str]:
+    """Fit one model and let it predict, or find what it predicted before."""
+    component = find("models", use.name)
+    parameters = bind(component, use.given)
+    made_of = [version.manifest["hash"], use.name, parameters, _code()]
+    asked = [recipe.target, held.truth.task, list(held.training.kinds), recipe.seed]
+    key = digest(["predictions", made_of, asked, held.truth.split])
+    known = cache.recall(key)
+    if known is None:
+        started = time.perf_counter()
+        error = None
+        try:
+            fitted = component.function(held.training, **parameters)
+            predicted: pl.DataFrame = fitted.predict(held.rows)
+            with cache.writing(key, "predictions.parquet") as path:
+                predicted.write_parquet(path)
+        except AssayError as refused:
+            error = str(refused)
+        except (ValueError, ArithmeticError, MemoryError) as failed:
+            # One model that fails must not take the others' results with it; its error is shown.
+            error = f"{type(failed).__name__}: {failed}"
+        known = {"seconds": time.perf_counter() - started, "error": error}
+        cache.note(key, known)
+    info = ModelInfo(
+        model=use.title,
+        parameters=parameters,
+        seconds=round(known["seconds"], 3),
+        error=known["error"],
+    )
+    if info.error:
+        return info.model_copy(update={"missing": len(held.truth.ids)}), None, key
+    return info, pl.read_parquet(cache.path(key, "predictions.parquet")), key
+
+
+def _code() -> str:
+    """A hash of the models' source: a changed model never takes an older one's predictions."""
+    import assay.models
+
+    sha = hashlib.sha256()
+    for file in sorted(Path(assay.models.__file__).parent.glob("*.py")):
+        sha.update(file.read_bytes())
+    return sha.hexdigest()[:16]

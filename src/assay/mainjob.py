@@ -1,0 +1,247 @@
+"""The main job: raw records to a version, a verdict and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from assay.building.build import build
+from assay.cache import Cache
+from assay.component import bind, find
+from assay.engine import Engine
+from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.fitting import evaluate_version
+from assay.gates import State, Verdict, overall
+from assay.recipe import Recipe, digest, load
+from assay.report.render import render
+from assay.version import Version, open_version, write_atomically
+
+Progress = Callable[[str, int, int], None]
+RUNS, EVALUATION, PREDICTIONS, GATES, REPORT = (
+    "runs",
+    "evaluation.json",
+    "predictions.parquet",
+    "gates.json",
+    "report.html",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        version: the dataset version.
+        evaluation: the scores; None for a recipe without models.
+        gates: the verdict of every gate.
+        verdict: `pass`, `fail` or `inconclusive`, over all gates.
+        report: the path of the report.
+    """
+
+    version: Version
+    evaluation: Evaluation | None
+    gates: tuple[Verdict, ...]
+    verdict: str
+    report: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON document of `assay run --json`."""
+        return {
+            **self.version.to_dict(),
+            **(describe_evaluation(self.evaluation) if self.evaluation else {}),
+            "gates": [asdict(verdict) for verdict in self.gates],
+            "verdict": self.verdict,
+            "report": str(self.report),
+        }
+
+    def to_pandas(self) -> Any:
+        """The scores as a pandas frame."""
+        if self.evaluation is None:
+            import pandas as pd
+
+            return pd.DataFrame()
+        return self.evaluation.to_pandas()
+
+    def __repr__(self) -> str:
+        lines = [self.version.summary()]
+        if self.evaluation is not None:
+            lines += ["", repr(self.evaluation)]
+            lines += [line.sentence for line in self.evaluation.comparisons[:_SHOWN]]
+        if self.gates:
+            lines += [
+                "",
+                *(f"{gate.verdict:<12} {gate.gate}: {gate.detail}" for gate in self.gates),
+            ]
+        lines += ["", f"verdict: {self.verdict}", f"report: {self.report}"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [self.version._repr_html_()]
+        if self.evaluation is not None:
+            parts.append(self.evaluation._repr_html_())
+        return "".join([*parts, f"<p>verdict: {self.verdict}</p>"])
+
+
+_SHOWN = 6
+
+
+def run(
+    recipe: Recipe | Mapping[str, Any] | str | Path,
+    *,
+    out: str | Path = "versions",
+    workers: int | None = None,
+    seed: int | None = None,
+    engine: Engine = "processes",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Build a version, score the models on it, hold both against the gates, write the report.
+
+    Args:
+        recipe: a recipe file, or the recipe itself.
+        out: the folder that holds all versions.
+        workers: how many shards to work on at once; the number of cores when not given.
+        seed: replaces the recipe's seed.
+        engine: `processes` or `ray`, for the build.
+        progress: called with a stage's name, what is done and how much there is.
+
+    Returns:
+        The version, the evaluation, the gates' verdicts and the report's path.
+
+    Raises:
+        AssayError: the recipe, the source or the place to write to is not fit for it.
+    """
+    loaded = load(recipe)
+    if seed is not None:
+        loaded = loaded.model_copy(update={"seed": seed})
+    version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
+    folder = _run_folder(loaded, version)
+    evaluation = None
+    if loaded.models:
+        evaluation = _evaluated(loaded, version, Path(out), folder, progress)
+    verdicts = tuple(_judged(loaded, version, evaluation))
+    verdict = overall(verdicts)
+    write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
+    path = _write_report(folder, version.manifest, evaluation, verdicts)
+    return Outcome(version, evaluation, verdicts, verdict, path)
+
+
+def report(
+    what: Version | Evaluation | str | Path,
+    *,
+    out: str | Path = "versions",
+    to: str | Path | None = None,
+) -> Path:
+    """Render the report of a version, with its newest run, or of an evaluation.
+
+    Args:
+        what: a version, its folder or name; an evaluation, or the path of an `evaluation.json`.
+        out: the folder that holds all versions.
+        to: the folder to write `report.html` to; for an evaluation `evaluation.json` as well.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        VersionError: there is no such version.
+        PredictionsError: the file is not an evaluation.
+    """
+    if isinstance(what, Evaluation):
+        folder = Path(to or ".")
+        write_atomically(folder / EVALUATION, what.to_json().encode())
+        return _write_report(folder, None, what, ())
+    if not isinstance(what, Version) and Path(what).suffix == ".json":
+        evaluation = Evaluation.from_file(what)
+        folder = Path(what).parent
+        beside = _version_of(evaluation, folder)
+        gates = _read_gates(folder)
+        return _write_report(
+            Path(to or folder), beside.manifest if beside else None, evaluation, gates
+        )
+    version = what if isinstance(what, Version) else open_version(what, out)
+    runs = sorted(
+        (version.path.parent / RUNS).glob(f"{version.id}-*/{EVALUATION}"),
+        key=lambda path: path.stat().st_mtime,
+    )
+    folder = runs[-1].parent if runs else version.path.parent / RUNS / version.id
+    found = Evaluation.from_file(runs[-1]) if runs else None
+    return _write_report(Path(to or folder), version.manifest, found, _read_gates(folder))
+
+
+def describe_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """The scores and comparisons as the command line's JSON gives them."""
+    scores = [
+        {name: getattr(score, name) for name in
+         ("model", "split", "metric", "value", "low", "high", "n")}
+        for score in evaluation.scores
+    ]  # fmt: skip
+    comparisons = [
+        {name: getattr(line, name) for name in
+         ("a", "b", "metric", "difference", "low", "high", "p", "test")}
+        for line in evaluation.comparisons
+    ]  # fmt: skip
+    return {"scores": scores, "comparisons": comparisons}
+
+
+def _run_folder(recipe: Recipe, version: Version) -> Path:
+    asked = [
+        [use.plain() for use in getattr(recipe, section)]
+        for section in ("models", "metrics", "gates")
+    ]
+    rest = [recipe.seed, recipe.target, recipe.task, recipe.inputs, recipe.positive]
+    return version.path.parent / RUNS / f"{version.id}-{digest([asked, rest])[:8]}"
+
+
+def _evaluated(
+    recipe: Recipe, version: Version, out: Path, folder: Path, progress: Progress | None
+) -> Evaluation:
+    cache = Cache(out / ".cache")
+    with cache.in_use() as lock:
+        evaluation, predictions, used = evaluate_version(recipe, version, cache, progress=progress)
+        cache.keep_only(lock, f"{recipe.name}.models", used)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f".{PREDICTIONS}.part"
+    predictions.write_parquet(unfinished)
+    unfinished.replace(folder / PREDICTIONS)
+    write_atomically(folder / EVALUATION, evaluation.to_json().encode())
+    return evaluation
+
+
+def _judged(recipe: Recipe, version: Version, evaluation: Evaluation | None) -> Sequence[Verdict]:
+    state = State(version.manifest, evaluation)
+    verdicts = []
+    for index, use in enumerate(recipe.gates):
+        component = find("gates", use.name)
+        given = bind(component, use.given, where=f"gates[{index}]")
+        judge = partial(component.function, **given)
+        verdicts.append(judge(state))
+    return verdicts
+
+
+def _write_report(
+    folder: Path,
+    manifest: Mapping[str, Any] | None,
+    evaluation: Evaluation | None,
+    gates: Sequence[Verdict | Mapping[str, Any]],
+) -> Path:
+    shown = evaluation.model_dump(mode="json") if evaluation else None
+    plain = [gate if isinstance(gate, Mapping) else asdict(gate) for gate in gates]
+    path = folder / REPORT
+    write_atomically(path, render(manifest, shown, plain).encode())
+    return path
+
+
+def _read_gates(folder: Path) -> list[Mapping[str, Any]]:
+    path = folder / GATES
+    found: list[Mapping[str, Any]] = orjson.loads(path.read_bytes()) if path.exists() else []
+    return found
+
+
+def _version_of(evaluation: Evaluation, folder: Path) -> Version | None:
+    """The version an evaluation belongs to, where the evaluation lies in its run's folder."""
+    path = folder.parent.parent / str(evaluation.version)
+    return Version(path) if evaluation.version and path.exists() else None
