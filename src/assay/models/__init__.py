@@ -1,1 +1,1 @@
-"""."""
+"""Models: public functions that learn from the train split and predict the rows they are given."""

@@ -1,0 +1,120 @@
+"""Linear models whose strength of regularisation is chosen on rows they have not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.models._prepare import Floats, Integers, Lesson, expand
+
+# From strong to weak. The way is left at the first strength that judges worse, so the weak and
+# slow end is paid for only by data that wants it.
+STRENGTHS = {
+    "class": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "number": (30.0, 10.0, 3.0, 1.0, 0.3, 0.1),
+}
+DEFAULT = {"class": 1.0, "number": 1.0}
+UNSEEN = 1e-6
+"""The probability of a class that the rows of one fold do not hold."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted ridge or logistic regression (scikit-learn's) and its strength.
+
+    Attributes:
+        strength: inverse regularisation C of a logistic regression, alpha of a ridge.
+        count: number of classes; 0 for numbers.
+    """
+
+    tool: Any
+    strength: float
+    count: int
+
+    def scores(self, x: Any) -> Floats:
+        """Predicted values, or one column of probabilities for each class."""
+        if not self.count:
+            return np.asarray(self.tool.predict(x), dtype=np.float64)
+        if self.tool is None:
+            return np.full((x.shape[0], self.count), 1.0 / self.count)
+        found = self.tool.classes_.astype(np.int64)
+        return expand(self.tool.predict_proba(x), found, self.count, UNSEEN)
+
+
+def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
+    """Choose a strength on held-out rows, then learn all train rows with it.
+
+    Args:
+        lesson: the targets, and which rows judge.
+        x: a dense or sparse matrix of the train rows.
+        x_other: the same for the validation rows.
+    """
+    return solve(x, lesson.y, choose(lesson, x, x_other), len(lesson.answer.present))
+
+
+def choose(lesson: Lesson, x: Any, x_other: Any) -> float:
+    """The strength under which held-out rows are predicted best.
+
+    Best is the lowest log loss of classes, the lowest squared error of numbers.
+    """
+    learns, judges = lesson.trial()
+    if not len(judges):
+        return DEFAULT[lesson.training.task]
+    count = len(lesson.answer.present)
+    if len(lesson.other_y):
+        judged, truth = x_other, lesson.other_y
+    else:
+        judged, truth = x[judges], lesson.y[judges]
+    x, y = x[learns], lesson.y[learns]
+    best, best_loss = DEFAULT[lesson.training.task], np.inf
+    for strength in STRENGTHS[lesson.training.task]:
+        loss = _loss(solve(x, y, strength, count).scores(judged), truth)
+        if loss >= best_loss:
+            break
+        best, best_loss = strength, loss
+    return best
+
+
+def solve(x: Any, y: Floats, strength: float, count: int) -> Linear:
+    """Fit one linear model.
+
+    Newton's method with conjugate gradients needs 6 steps where L-BFGS takes 130 on 19,000
+    reviews in TF-IDF (0.9 s against 4.4 s), for the same log loss.
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not count:
+        sparse = hasattr(x, "tocsr")
+        tool = Ridge(alpha=strength, solver="sparse_cg" if sparse else "cholesky", tol=1e-4)
+        return Linear(tool.fit(x, y.astype(x.dtype)), strength, 0)
+    if len(np.unique(y)) < 2:
+        return Linear(None, strength, count)
+    tool = LogisticRegression(C=strength, solver="newton-cg", tol=1e-3, max_iter=200)
+    return Linear(tool.fit(x, y.astype(np.int64)), strength, count)
+
+
+def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 5) -> Floats:
+    """Scores of each train row by a model that has not learned that row.
+
+    A model that is given these, and not those of a model that knows the row's own target, learns
+    how far they can be trusted (stacking; Wolpert 1992).
+    """
+    fold: Integers = lesson.folds(folds)
+    count = len(lesson.answer.present)
+    found = np.zeros((len(lesson.y), count) if count else len(lesson.y))
+    for number in range(folds):
+        apart = fold == number
+        if apart.all() or not apart.any():
+            # Too few rows to fill the folds: their scores stay 0, which says nothing.
+            continue
+        found[apart] = solve(x[~apart], lesson.y[~apart], strength, count).scores(x[apart])
+    return found
+
+
+def _loss(scores: Floats, truth: Floats) -> float:
+    if scores.ndim == 1:
+        return float(((scores - truth) ** 2).mean())
+    of_truth = scores[np.arange(len(truth)), truth.astype(np.int64)]
+    return float(-np.log(np.maximum(of_truth, 1e-12)).mean())

@@ -1,0 +1,61 @@
+"""Free text as weighted word counts (TF-IDF)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+MAX_TERMS = 200_000
+"""Most words and word pairs kept of one field, the most frequent ones."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """One vocabulary for each field of text; `vectorizers` are scikit-learn's."""
+
+    vectorizers: dict[str, Any]
+
+    def matrix(self, rows: pl.DataFrame) -> Any:
+        """A sparse float32 matrix: one row each, the fields' words side by side."""
+        from scipy import sparse
+
+        parts = [tool.transform(texts(rows, name)) for name, tool in self.vectorizers.items()]
+        return sparse.hstack(parts, format="csr", dtype=np.float32)
+
+
+def fit_words(
+    rows: pl.DataFrame, fields: Sequence[str], *, ngrams: int = 2, max_terms: int = MAX_TERMS
+) -> Words:
+    """Learn the vocabulary of each field: words and word pairs that stand in two texts or more.
+
+    Each field has its own, since "perfect" as a title says more than within a text. A field in
+    which nothing is said twice, such as one of serial numbers, is left out.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    found: dict[str, Any] = {}
+    for name in fields:
+        column = texts(rows, name)
+        tool = TfidfVectorizer(
+            ngram_range=(1, ngrams),
+            min_df=2,
+            max_features=max_terms,
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b",
+            dtype=np.float32,
+        )
+        try:
+            found[name] = tool.fit(column)
+        except ValueError:
+            # All that scikit-learn refuses here is a vocabulary that would be empty.
+            continue
+    return Words(found)
+
+
+def texts(rows: pl.DataFrame, field: str) -> list[str]:
+    """The texts of one column, empty where there is none."""
+    return rows[field].cast(pl.String).fill_null("").to_list()

@@ -1,0 +1,56 @@
+"""What a model is given to learn from, and what it must be able to do afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import polars as pl
+
+from assay.recipe import FieldType
+
+__all__ = ["Fitted", "Training"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The rows a model may learn from.
+
+    Attributes:
+        rows: the inputs of the train split, one typed column for each field.
+        target: what to learn, aligned with `rows`: Float64 for numbers, String for classes.
+        validation_rows: inputs of the validation split, in the same layout; may hold no rows.
+            They decide when to stop and how strongly to regularise, nothing else.
+        validation_target: the target of the validation rows.
+        row: the UInt64 id of each train row; models learn in the order of these ids, so the
+            order of `rows` does not matter.
+        task: what the target is.
+        classes: every class there is, in the order of the probability columns; empty for numbers.
+        kinds: the type of every input field. `string` is free text, `category` and `boolean` are
+            categories, `integer` and `number` are numbers; `list` and `object` are not looked at.
+        seed: the recipe's seed.
+    """
+
+    rows: pl.DataFrame
+    target: pl.Series
+    validation_rows: pl.DataFrame
+    validation_target: pl.Series
+    row: pl.Series
+    task: Literal["number", "class"]
+    classes: tuple[str, ...]
+    kinds: Mapping[str, FieldType]
+    seed: int = 0
+
+
+class Fitted(Protocol):
+    """A model that has learned."""
+
+    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Predict each row of a frame laid out like `Training.rows`.
+
+        Returns:
+            As many rows, in order: `prediction` (Float64 or String) and, for classes, one
+            Float64 column `proba_<class>` for each class, which sum to 1 in every row.
+        """
+        ...

@@ -1,0 +1,252 @@
+"""Gradient-boosted trees (XGBoost; Chen and Guestrin 2016) of tables and texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.models._columns import Roles, categories, numbers, roles, text_fields
+from assay.models._prepare import Answer, Floats, Integers, Lesson, columns_missing, prepare
+from assay.models._solve import Linear, choose, cross_scores, solve
+from assay.models._words import Words, fit_words
+from assay.models.training import Fitted, Training
+
+__all__ = ["boosted_trees"]
+
+PATIENCE = 30
+"""Rounds without a better score on the judging rows after which boosting stops."""
+NATIVE = 60
+"""Categories with at most this many levels are split natively; others by their mean target."""
+TERMS = 50_000
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Texts as a few columns: what a linear model of the words says, and their main topics."""
+
+    words: Words
+    linear: Linear
+    topics: Any
+
+    def columns(self, rows: pl.DataFrame) -> Floats:
+        x = self.words.matrix(rows)
+        return self.joined(x, self.linear.scores(x))
+
+    def joined(self, x: Any, scores: Floats) -> Floats:
+        said = _spread(scores, self.linear.count)
+        return said if self.topics is None else np.hstack([said, self.topics.transform(x)])
+
+
+@dataclass(frozen=True)
+class _Features:
+    known: Roles
+    levels: tuple[tuple[str, ...], ...]
+    high: npt.NDArray[np.bool_]
+    means: Any
+    texts: _Texts | None
+
+    @property
+    def count(self) -> int:
+        """How many of the columns, the first ones, are codes of categories."""
+        return len(self.levels)
+
+    def matrix(self, rows: pl.DataFrame) -> Floats:
+        coded = categories(rows, self.known)
+        means = self.means.transform(coded[:, self.high]) if self.means else None
+        said = self.texts.columns(rows) if self.texts else None
+        return self.joined(rows, coded, means, said)
+
+    def joined(self, rows: pl.DataFrame, coded: Any, means: Any, said: Any) -> Floats:
+        native = coded[:, ~self.high]
+        parts = [
+            _codes(native[:, [position]], levels) for position, levels in enumerate(self.levels)
+        ]
+        parts.append(numbers(rows, self.known))
+        parts.extend(part for part in (means, said) if part is not None)
+        return np.hstack(parts).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _BoostedTrees:
+    answer: Answer
+    features: _Features
+    booster: Any
+    rounds: int
+
+    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+        x = _data(self.features, self.features.matrix(rows))
+        found = self.booster.predict(x, iteration_range=(0, self.rounds))
+        if not self.answer.classes:
+            return self.answer.numbers(found)
+        if found.ndim == 1:
+            found = np.column_stack([1.0 - found, found])
+        return self.answer.probabilities(found)
+
+
+def boosted_trees(
+    training: Training,
+    *,
+    rounds: int = 300,
+    learning_rate: float = 0.1,
+    max_depth: int = 4,
+    min_rows: float = 5.0,
+    topics: int = 30,
+    log: bool | None = None,
+    threads: int = 2,
+) -> Fitted:
+    """Learn gradient-boosted trees of numbers, categories, dates and texts.
+
+    Missing values and categories of up to 60 levels are split natively; a category of more
+    levels is its cross-fitted mean target. Texts enter as their lengths, as the scores of a
+    linear model of their words (cross-fitted, so that no row's score knows its own target) and
+    as main topics (truncated SVD of TF-IDF). Lists and objects are not looked at. Boosting stops
+    30 rounds after the validation rows were predicted best; without validation rows 15 % of the
+    train rows find the number of rounds, and all of them are learned with it.
+
+    Args:
+        training: what to learn from.
+        rounds: most rounds; for classes each round adds one tree a class.
+        learning_rate: share of each tree that is added.
+        max_depth: longest path of a tree, in splits.
+        min_rows: least weight of a leaf (for numbers, in rows).
+        topics: columns of topics made of the texts, 0 for none.
+        log: as in `tfidf_linear`.
+        threads: fixed, since sums by another number of threads differ in their last digits.
+
+    Raises:
+        ModelError: no usable field, no target, or a single class.
+
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(60)]})
+    >>> training = Training(
+    ...     rows=rows, target=(rows["size"] > 30).cast(pl.String), validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.String),
+    ...     row=pl.Series(range(60), dtype=pl.UInt64), task="class", classes=("false", "true"),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> boosted_trees(training, rounds=20).predict(pl.DataFrame({"size": [50.0]}))["prediction"][0]
+    'true'
+    """
+    lesson = prepare(training, "boosted_trees", log=log)
+    known = roles(lesson.rows, training.kinds)
+    if known.none:
+        raise columns_missing("boosted_trees", "field with values", training)
+    features, x = _fit_features(lesson, known, topics)
+    settings = {
+        "eta": learning_rate,
+        "max_depth": max_depth,
+        "min_child_weight": min_rows,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+        "tree_method": "hist",
+        "nthread": threads,
+        "seed": training.seed % 2**31,
+        **_objective(lesson),
+    }
+    booster, found = _boost(lesson, features, x, settings, rounds)
+    return _BoostedTrees(lesson.answer, features, booster, found)
+
+
+def _boost(
+    lesson: Lesson, features: _Features, x: Floats, settings: dict[str, Any], rounds: int
+) -> tuple[Any, int]:
+    import xgboost
+
+    learns, judges = lesson.trial()
+    full = _data(features, x, lesson.y)
+    if not len(judges):
+        return xgboost.train(settings, full, rounds), rounds
+    if lesson.other.height:
+        data = full
+        judged = _data(features, features.matrix(lesson.other), lesson.other_y)
+    else:
+        data, judged = (_data(features, x[part], lesson.y[part]) for part in (learns, judges))
+    booster = xgboost.train(
+        settings,
+        data,
+        rounds,
+        evals=[(judged, "held out")],
+        early_stopping_rounds=PATIENCE,
+        verbose_eval=False,
+    )
+    found = booster.best_iteration + 1
+    if not lesson.other.height:
+        booster = xgboost.train(settings, full, found)
+    return booster, found
+
+
+def _objective(lesson: Lesson) -> dict[str, Any]:
+    if not lesson.is_class:
+        return {"objective": "reg:squarederror"}
+    count = len(lesson.answer.present)
+    if count == 2:
+        return {"objective": "binary:logistic"}
+    return {"objective": "multi:softprob", "num_class": count}
+
+
+def _fit_features(lesson: Lesson, known: Roles, topics: int) -> tuple[_Features, Floats]:
+    from sklearn.preprocessing import TargetEncoder
+
+    coded = categories(lesson.rows, known)
+    unique = [tuple(sorted(set(column))) for column in coded.T]
+    high = np.array([len(levels) > NATIVE for levels in unique], dtype=bool)
+    encoder = means = None
+    if high.any():
+        kind = "continuous"
+        if lesson.is_class:
+            kind = "multiclass" if len(lesson.answer.present) > 2 else "binary"
+        encoder = TargetEncoder(target_type=kind, random_state=lesson.training.seed % 2**32)
+        means = encoder.fit_transform(coded[:, high], lesson.y)
+    texts, said = _fit_texts(lesson, topics)
+    native = tuple(levels for levels, many in zip(unique, high, strict=True) if not many)
+    features = _Features(known, native, high, encoder, texts)
+    return features, features.joined(lesson.rows, coded, means, said)
+
+
+def _fit_texts(lesson: Lesson, topics: int) -> tuple[_Texts | None, Any]:
+    from sklearn.decomposition import TruncatedSVD
+
+    # A text field of few values is a category and needs no words.
+    fields = [
+        name
+        for name in text_fields(lesson.rows, lesson.training.kinds)
+        if name in roles(lesson.rows, lesson.training.kinds).texts
+    ]
+    words = fit_words(lesson.rows, fields, max_terms=TERMS)
+    if not words.vectorizers:
+        return None, None
+    x = words.matrix(lesson.rows)
+    other = words.matrix(lesson.other) if lesson.other.height else None
+    strength = choose(lesson, x, other)
+    linear = solve(x, lesson.y, strength, len(lesson.answer.present))
+    size = min(topics, x.shape[1] - 1, x.shape[0] - 1)
+    tool = None
+    if size > 0:
+        tool = TruncatedSVD(size, n_iter=3, random_state=lesson.training.seed % 2**32).fit(x)
+    texts = _Texts(words, linear, tool)
+    return texts, texts.joined(x, cross_scores(lesson, x, strength))
+
+
+def _spread(scores: Floats, count: int) -> Floats:
+    """Probabilities on the scale of logarithms, where linear models add up."""
+    if not count:
+        return scores[:, None]
+    return np.log(np.maximum(scores if count > 2 else scores[:, 1:], 1e-9))
+
+
+def _codes(column: npt.NDArray[np.object_], levels: tuple[str, ...]) -> Floats:
+    """Positions in the sorted levels; NaN for a level that was not seen in training."""
+    known = np.array(levels, dtype=object)
+    found: Integers = np.minimum(np.searchsorted(known, column), len(levels) - 1)
+    return np.where(known[found] == column, found.astype(np.float64), np.nan)
+
+
+def _data(features: _Features, x: Floats, y: Floats | None = None) -> Any:
+    import xgboost
+
+    kinds = ["c"] * features.count + ["q"] * (x.shape[1] - features.count)
+    return xgboost.DMatrix(x, label=y, feature_types=kinds, enable_categorical=True)
