@@ -24,8 +24,8 @@ EXIT_CODES = {"pass": PASSED, "fail": FAILED, "inconclusive": INCONCLUSIVE}
 app = typer.Typer(
     name="assay",
     help="Raw records to a dataset you can trust, and a verdict on models you can defend.",
-    no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -44,11 +44,13 @@ DEFAULT_OUT = Path("versions")
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version of assay.")] = False,
 ) -> None:
     if version:
         print(assay.__version__)
-        raise typer.Exit()
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -178,9 +180,7 @@ def export(
     given: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter, as name=value; repeatable.")
     ] = None,
-    versions: Annotated[
-        Path, typer.Option(help="The folder that holds all versions.")
-    ] = DEFAULT_OUT,
+    home: Annotated[Path, typer.Option("--versions", help="Where versions are.")] = DEFAULT_OUT,
     json: Json = False,
 ) -> None:
     """Write a version out in another form."""
@@ -226,7 +226,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except AssayError as error:
         code = _failed(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _say("interrupted; finished shards are kept, and no version was changed")
         code = INTERRUPTED
     except BrokenPipeError:
@@ -234,7 +234,8 @@ def main() -> None:
         sys.stderr.close()
         code = PASSED
     except typer.TyperException as error:
-        code = error.exit_code
+        _say(f"error: {error.format_message()}\n  try: assay --help")
+        code = WRONG
     except Exception:  # noqa: BLE001 - the last net: tell a defect of ours from a failed gate
         traceback.print_exc()
         _say("\nThis is a defect of assay. Former versions are as they were.")
