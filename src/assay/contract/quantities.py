@@ -150,9 +150,13 @@ def _parts(text: str) -> list[tuple[str, str]] | None:
         parts.append((part["number"].rstrip(), part["label"] or ""))
         position = part.end()
     if match["before"]:
+        before = match["before"].strip()
         if len(parts) > 1 or parts[0][1]:
-            return _both_sides(match["before"].strip(), parts)
-        parts = [(parts[0][0], match["before"].strip())]
+            return _both_sides(before, parts)
+        # Only money is named before its number: "A11" is a code, not eleven ampere.
+        if not _currencies(before):
+            return None
+        parts = [(parts[0][0], before)]
     minus = negative != ("-" in (match["sign"], match["inner"]))
     if minus and len(parts) > 1:
         return None
