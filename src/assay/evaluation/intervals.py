@@ -77,7 +77,7 @@ def newcombe_paired(both: int, first: int, second: int, neither: int) -> Interva
     p1, p2 = (both + first) / n, (both + second) / n
     (low1, high1), (low2, high2) = _wilson(p1, n), _wilson(p2, n)
     margins = (both + first) * (second + neither) * (both + second) * (first + neither)
-    cross = both * neither - first * second
+    cross: float = both * neither - first * second
     if cross > 0:
         cross = max(cross - n / 2, 0)
     phi = cross / math.sqrt(margins) if margins else 0.0

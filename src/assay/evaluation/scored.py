@@ -8,6 +8,7 @@ its interval and the paired comparison, without a loop over rows or resamples.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
@@ -102,12 +103,18 @@ class Scored:
                 values = self.score if code == self.positive else -self.score
             else:
                 values = self.probabilities[:, code]
-            order = np.argsort(-values, kind="stable")
-            ranked = values[order]
-            starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-            self._memory[key] = Ranking(order, starts, (self.truth == code)[order])
+            self._memory[key] = _ranking(values, self.truth == code)
         ranking: Ranking = self._memory[key]
         return ranking
+
+    def remembered(
+        self, key: str, weights: Floats, make: Callable[[], tuple[Floats, ...]]
+    ) -> tuple[Floats, ...]:
+        """What `make` gives; made once for metrics that follow one another on the same weights."""
+        of, made = self._memory.get(key, (None, ()))
+        found: tuple[Floats, ...] = made if of is weights else make()
+        self._memory[key] = (weights, found)
+        return found
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Scored:
         """Only the rows for which `rows` is true."""
@@ -124,19 +131,45 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Rows in order of falling score: where equal scores begin, and which rows are hits."""
+    """Hits and misses in order of falling score.
 
-    order: Codes
-    starts: Codes
-    hit: npt.NDArray[np.bool_]
+    Attributes:
+        hits: the rows that are of the class, best first.
+        misses: the rows that are not.
+        above: for each miss, how many hits have a higher score.
+        level: for each miss, how many hits have at least its score.
+        hits_to: for each hit, how many hits have at least its score.
+        misses_to: for each hit, how many misses have at least its score.
+    """
 
-    def steps(self, weights: Floats) -> tuple[Floats, Floats]:
-        """The weight of hits and of misses at each distinct score, each (b, distinct scores)."""
-        ranked = np.take(weights, self.order, axis=1)
-        total = np.add.reduceat(ranked, self.starts, axis=1)
-        ranked *= self.hit
-        hits = np.add.reduceat(ranked, self.starts, axis=1)
-        return hits, total - hits
+    hits: Codes
+    misses: Codes
+    above: Codes
+    level: Codes
+    hits_to: Codes
+    misses_to: Codes
+
+
+def _ranking(values: Floats, hit: npt.NDArray[np.bool_]) -> Ranking:
+    fall = -values
+    order = np.argsort(fall, kind="stable")
+    hits, misses = order[hit[order]], order[~hit[order]]
+    of_hits, of_misses = fall[hits], fall[misses]
+    return Ranking(
+        hits,
+        misses,
+        above=np.searchsorted(of_hits, of_misses, side="left"),
+        level=np.searchsorted(of_hits, of_misses, side="right"),
+        hits_to=np.searchsorted(of_hits, of_hits, side="right"),
+        misses_to=np.searchsorted(of_misses, of_hits, side="right"),
+    )
+
+
+def reached(weights: Floats, rows: Codes) -> Floats:
+    """(b, r + 1) the weight of the first 0, 1, … r of the rows."""
+    found = np.zeros((weights.shape[0], len(rows) + 1), dtype=weights.dtype)
+    np.cumsum(np.take(weights, rows, axis=1), axis=1, out=found[:, 1:])
+    return found
 
 
 def share(part: Floats, whole: Floats, empty: float = float("nan")) -> Floats:
@@ -174,11 +207,17 @@ def mean(column: npt.NDArray[Any], weights: Floats) -> Floats:
     return share(sums(column, weights), total(weights))
 
 
-def class_sums(codes: Codes, weights: Floats, k: int) -> Floats:
-    """(b, k) the weight of the rows that carry each code; rows with code -1 count nowhere."""
-    found = np.zeros((weights.shape[0], k))
+def class_sums(codes: Sequence[Codes], weights: Floats, k: int) -> list[Floats]:
+    """For each array of codes, (b, k) the weight of the rows that carry each code.
+
+    Rows with code -1 count nowhere.
+    """
+    found: list[Floats] = [np.zeros((weights.shape[0], k)) for _ in codes]
     # Classes in blocks, so that the indicator columns of many classes do not fill the memory.
-    for first in range(0, k, 32):
-        block = np.arange(first, min(first + 32, k))
-        found[:, block] = weights @ (codes[:, None] == block).astype(weights.dtype)
+    for first in range(0, k, 16):
+        block = np.arange(first, min(first + 16, k))
+        shown = np.concatenate([one[:, None] == block for one in codes], axis=1)
+        added = np.split(weights @ shown.astype(weights.dtype), len(codes), axis=1)
+        for sums_of, part in zip(found, added, strict=True):
+            sums_of[:, block] = part
     return found

@@ -13,7 +13,6 @@ import numpy as np
 
 from assay.errors import RecipeError
 from assay.evaluation.scored import (
-    Codes,
     Floats,
     HigherIsBetter,
     Proportion,
@@ -94,16 +93,15 @@ def f1(scored: Scored, weights: Floats, *, average: Average | None = None) -> Hi
     return _averaged(scored, average, 2 * right, predicted + true, (predicted, true))
 
 
-def _counts(scored: Scored, weights: Floats) -> tuple[Floats, Floats, Floats]:
+def _counts(scored: Scored, weights: Floats) -> tuple[Floats, ...]:
     """(b, k) rows that are rightly of each class, predicted as it, truly of it."""
-    k = len(scored.classes)
-    predicted: Codes = scored.predicted
-    right = np.where(predicted == scored.truth, predicted, -1)
-    return (
-        class_sums(right, weights, k),
-        class_sums(predicted, weights, k),
-        class_sums(scored.truth, weights, k),
-    )
+
+    def count() -> tuple[Floats, ...]:
+        predicted, true = scored.predicted, scored.truth
+        right = np.where(predicted == true, predicted, -1)
+        return tuple(class_sums([right, predicted, true], weights, len(scored.classes)))
+
+    return scored.remembered("counts", weights, count)
 
 
 def _averaged(

@@ -19,6 +19,7 @@ from assay.evaluation.scored import (
     Ranking,
     Scored,
     mean,
+    reached,
     share,
 )
 
@@ -93,18 +94,26 @@ def _over_classes(
 
 
 def _area(ranking: Ranking, weights: Floats) -> Floats:
-    hits, misses = ranking.steps(weights)
-    above = np.cumsum(hits, axis=1)
-    all_hits, all_misses = hits.sum(axis=1), misses.sum(axis=1)
-    above -= hits / 2
+    above = reached(weights, ranking.hits)
+    misses = np.take(weights, ranking.misses, axis=1)
     # A miss loses to the hits above it and half to those at the same score.
-    won = np.einsum("bg,bg->b", misses, above, dtype=np.float64, casting="same_kind")
-    return share(won, all_hits.astype(np.float64) * all_misses)
+    won = _dots(misses, np.take(above, ranking.above, axis=1))
+    if (ranking.level > ranking.above).any():
+        won = (won + _dots(misses, np.take(above, ranking.level, axis=1))) / 2
+    return share(won, above[:, -1].astype(np.float64) * misses.sum(axis=1))
 
 
 def _precision(ranking: Ranking, weights: Floats) -> Floats:
-    hits, misses = ranking.steps(weights)
-    found = np.cumsum(hits, axis=1)
-    at_each = share(found, found + np.cumsum(misses, axis=1), empty=0.0)
-    gained = np.einsum("bg,bg->b", hits, at_each, dtype=np.float64, casting="same_kind")
-    return share(gained, found[:, -1].astype(np.float64))
+    hits = np.take(weights, ranking.hits, axis=1)
+    found = np.take(reached(weights, ranking.hits), ranking.hits_to, axis=1)
+    wrong = np.take(reached(weights, ranking.misses), ranking.misses_to, axis=1)
+    wrong += found
+    # Where nothing is found yet, the hit itself has no weight either.
+    np.divide(found, wrong, out=found, where=wrong > 0)
+    return share(_dots(hits, found), hits.sum(axis=1, dtype=np.float64))
+
+
+def _dots(first: Floats, second: Floats) -> Floats:
+    """(b,) the dot product of each line of one with that line of the other."""
+    products = first[:, None, :] @ second[:, :, None]
+    return np.asarray(products[:, 0, 0], dtype=np.float64)

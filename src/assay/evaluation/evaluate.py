@@ -1,0 +1,247 @@
+"""Score predictions against the truth: point values, intervals, comparisons, details."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.errors import PredictionsError, nearest
+from assay.evaluation.details import details_of
+from assay.evaluation.evaluation import Evaluation, ModelInfo
+from assay.evaluation.measures import Asked, Measure, default_metrics, measures
+from assay.evaluation.predictions import about as told
+from assay.evaluation.predictions import align, outputs, read_predictions
+from assay.evaluation.scoring import Contest, Entrant
+from assay.evaluation.tables import name_of, read_table
+from assay.evaluation.truth import (
+    Task,
+    Truth,
+    classes_of,
+    id_column,
+    positive_of,
+    proba_columns,
+    truth_from,
+)
+from assay.rows import text_hash
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
+    truth: Any,
+    predictions: Any,
+    *,
+    id: str | None = None,
+    target: str | None = None,
+    metrics: Sequence[Asked] | str | None = None,
+    positive: str | None = None,
+    task: Task | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> Evaluation:
+    """Score anybody's predictions against the truth, with intervals and paired comparisons.
+
+    Args:
+        truth: a path to CSV, JSONL or Parquet, or a pandas, Polars or Arrow frame.
+        predictions: the same, a list of them, or a mapping of model name to them. A column
+            `model` tells several models of one table apart; else a file's stem is its model.
+        id: the column that says which prediction belongs to which row; `row_id` or `id` if not
+            given.
+        target: the column of the truth that holds the true value.
+        metrics: names, or (name, parameters); by default what suits the task.
+        positive: of two classes, the one that metrics are about.
+        task: `number` or `class`; told from the values if not given.
+        seed: of the bootstrap.
+        name: of the evaluation; the truth file's stem if not given.
+
+    Raises:
+        PredictionsError: predictions do not fit the truth.
+        RecipeError: a metric is unknown or does not suit the task.
+        SourceError: a file is missing or unreadable.
+
+    >>> truth = pl.DataFrame({"id": [1, 2, 3], "price": [10.0, 20.0, 30.0]})
+    >>> guesses = pl.DataFrame({"id": [3, 2, 1], "prediction": ["$33", "20 dollars", "10"]})
+    >>> evaluate(truth, {"mine": guesses}, metrics="mae").scores[0].value
+    1.0
+    """
+    table = read_table(truth)
+    tables = read_predictions(predictions)
+    frames = [frame for _, frame in tables]
+    column = id_column(table, frames, id)
+    if task is None and any(proba_columns(frame) for frame in frames):
+        task = "class"
+    held = truth_from(
+        table,
+        id=column,
+        target=target,
+        task=task,
+        positive=positive,
+        name=name or name_of(truth, "evaluation"),
+    )
+    aligned, notes = align(tables, held.ids, column)
+    infos = [told(model, frame) for model, frame in aligned.items()]
+    result = score(held, aligned, metrics or [], seed=seed, about=infos)
+    return result.model_copy(update={"notes": [*notes, *result.notes]})
+
+
+def score(
+    truth: Truth,
+    predictions: Mapping[str, pl.DataFrame],
+    metrics: Sequence[Asked] | str = (),
+    *,
+    seed: int = 0,
+    about: Sequence[ModelInfo] = (),
+    pairs: Pairs = (),
+) -> Evaluation:
+    """Score models on the same rows.
+
+    Args:
+        truth: the rows and their true values; rows without one are left out.
+        predictions: model to a frame of the truth's height and order, with `prediction` and/or
+            `proba_<class>` columns, and optionally `score`.
+        metrics: what to measure, the first one decides which model is best; by default what
+            suits the task.
+        seed: of the bootstrap.
+        about: what is known of the models beside; one that failed is named here only, with its
+            error.
+        pairs: models to compare beside the best one with each other one.
+
+    Raises:
+        PredictionsError: predictions do not fit the truth, or a pair names an unknown model.
+        RecipeError: a metric is unknown or does not suit the task.
+
+    >>> truth = Truth(pl.Series(["a", "b"]), pl.Series([1.0, 2.0]), "number")
+    >>> score(truth, {"m": pl.DataFrame({"prediction": [1.0, 4.0]})}, "mae").best
+    'm'
+    """
+    _check_heights(truth, predictions)
+    truth, predictions, notes = _in_canonical_order(truth, predictions)
+    classes = classes_of(truth, list(predictions.values()))
+    if truth.task == "class":
+        truth = replace(truth, positive=positive_of(classes, truth.positive))
+    if not metrics:
+        graded = any(proba_columns(f) or "score" in f.columns for f in predictions.values())
+        metrics = default_metrics(truth.task, binary=truth.positive is not None, graded=graded)
+    asked = measures(metrics, truth.task)
+    models = {
+        name: Entrant(name, *outputs(frame, truth, classes), asked)
+        for name, frame in predictions.items()
+    }
+    best = _best(models, asked)
+    wanted = _pairs(models, best, pairs, {info.model for info in about})
+    work = Contest(len(truth.ids), seed, models, wanted, asked)
+    infos = _infos(models, about, len(truth.ids))
+    scores = [work.score(model, m, truth.split) for model in models.values() for m in asked]
+    return Evaluation(
+        name=truth.name,
+        version=truth.version,
+        task=truth.task,
+        target=truth.target,
+        unit=truth.unit,
+        positive=truth.positive,
+        split=truth.split,
+        n=len(truth.ids),
+        classes=list(classes),
+        metrics=[measure.title for measure in asked],
+        models=infos,
+        scores=scores,
+        comparisons=work.comparisons(),
+        best=best,
+        details={name: _details(model, truth, seed) for name, model in models.items()},
+        notes=notes + [note for info in infos if (note := _missing_note(info, truth))],
+    )
+
+
+def _check_heights(truth: Truth, predictions: Mapping[str, pl.DataFrame]) -> None:
+    if not len(truth.ids):
+        raise PredictionsError("There are no rows to score.", where=truth.name)
+    for name, frame in predictions.items():
+        if frame.height != len(truth.ids):
+            raise PredictionsError(
+                f"{frame.height:,} predictions for {len(truth.ids):,} rows.",
+                where=f"model {name!r}",
+                hint="give one for each row, null where there is none",
+            )
+
+
+def _in_canonical_order(
+    truth: Truth, predictions: Mapping[str, pl.DataFrame]
+) -> tuple[Truth, dict[str, pl.DataFrame], list[str]]:
+    """Rows by their id's hash, so that resamples do not depend on the order of files."""
+    known = truth.values.is_not_null()
+    if truth.values.dtype.is_float():
+        known &= truth.values.is_finite().fill_null(False)
+    rows = np.flatnonzero(known.to_numpy())
+    if not len(rows):
+        raise PredictionsError(
+            f"None of the {len(known):,} rows has a true value.", where=truth.target
+        )
+    lost = len(known) - len(rows)
+    notes = [f"{lost:,} rows without a true value are left out."] if lost else []
+    hashes = text_hash(truth.ids).to_numpy()[rows]
+    order = rows[np.argsort(hashes, kind="stable")]
+    inputs = truth.inputs[order] if truth.inputs is not None else None
+    ordered = replace(truth, ids=truth.ids[order], values=truth.values[order], inputs=inputs)
+    return ordered, {name: frame[order] for name, frame in predictions.items()}, notes
+
+
+def _best(models: Mapping[str, Entrant], asked: Sequence[Measure]) -> str | None:
+    if not asked:
+        return None
+    first = asked[0]
+    sign = 1 if first.better == "lower" else -1
+    ranked = [
+        (sign * value, place, model.name)
+        for place, model in enumerate(models.values())
+        if (value := model.values[first.title]) is not None
+    ]
+    return min(ranked)[2] if ranked else None
+
+
+def _pairs(
+    models: Mapping[str, Entrant], best: str | None, extra: Pairs, failed: set[str]
+) -> Pairs:
+    for name in (name for pair in extra for name in pair):
+        if name not in models and name not in failed:
+            raise PredictionsError(
+                f"There is no model {name!r} to compare.",
+                allowed=models,
+                hint=nearest(name, models),
+            )
+    pairs = [(best, other) for other in models if best and other != best]
+    for a, b in extra:
+        known = a in models and b in models and a != b
+        if known and (a, b) not in pairs and (b, a) not in pairs:
+            pairs.append((a, b))
+    return pairs
+
+
+def _infos(models: Mapping[str, Entrant], about: Sequence[ModelInfo], n: int) -> list[ModelInfo]:
+    known = {info.model: info for info in about}
+    order = [*known, *(name for name in models if name not in known)]
+    return [
+        known.get(name, ModelInfo(model=name)).model_copy(
+            update={"missing": n - len(models[name].scored) if name in models else n}
+        )
+        for name in order
+    ]
+
+
+def _missing_note(info: ModelInfo, truth: Truth) -> str | None:
+    if not info.missing:
+        return None
+    why = f" ({info.error})" if info.error else ""
+    return (
+        f"{info.model}: {info.missing:,} of {len(truth.ids):,} rows have no usable prediction"
+        f"{why}; they are not scored."
+    )
+
+
+def _details(model: Entrant, truth: Truth, seed: int) -> dict[str, Any]:
+    rows = np.flatnonzero(model.usable)
+    inputs = truth.inputs[rows] if truth.inputs is not None else None
+    return details_of(model.scored, truth.ids[rows], inputs, seed)

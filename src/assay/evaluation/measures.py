@@ -1,0 +1,127 @@
+"""Metrics as they are asked for: by name, with parameters, under a title."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from assay.component import Component, bind, catalogue, find
+from assay.errors import RecipeError
+from assay.evaluation.scored import Floats, Scored
+from assay.recipe import Use
+
+Asked = str | tuple[str, Mapping[str, Any]] | Use
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric with its parameters.
+
+    Attributes:
+        title: the name under which its values appear.
+        component: the metric.
+        parameters: all of them, defaults filled in.
+    """
+
+    title: str
+    component: Component
+    parameters: Mapping[str, Any]
+
+    @property
+    def better(self) -> Literal["lower", "higher"]:
+        """Which way is better."""
+        return "lower" if self.component.gives == "lower" else "higher"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is the share of rows for which something holds."""
+        return self.component.gives == "proportion"
+
+    def values(self, scored: Scored, weights: Floats) -> Floats:
+        """(b,) its value for each line of (b, n) weights."""
+        return np.asarray(self.component.function(scored, weights, **self.parameters))
+
+    def value(self, scored: Scored) -> float:
+        """Its value on the rows as they are."""
+        return float(self.values(scored, np.ones((1, len(scored))))[0])
+
+    def outcomes(self, scored: Scored) -> Floats:
+        """(n,) its value on each row alone; for shares only."""
+        from scipy.sparse import eye_array
+
+        return self.values(scored, eye_array(len(scored), format="csr"))
+
+
+def measures(asked: Sequence[Asked] | str, task: str) -> list[Measure]:
+    """Find and check the metrics that are asked for.
+
+    Args:
+        asked: names with commas between, or a list of names, of (name, parameters) or of a
+            recipe's uses.
+        task: `number` or `class`.
+
+    Raises:
+        RecipeError: a metric does not exist, does not suit the task, stands twice under one
+            title, or is given a wrong parameter.
+
+    >>> [measure.title for measure in measures("mae, rmse", "number")]
+    ['mae', 'rmse']
+    """
+    listed = asked.split(",") if isinstance(asked, str) else asked
+    found = [_measure(one, task) for one in listed]
+    titles = [measure.title for measure in found]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        raise RecipeError(
+            f"The metric {twice[0]!r} stands twice.",
+            hint=f"tell them apart in the recipe: `{twice[0]}: {{…}}, as: other`",
+        )
+    return found
+
+
+def default_metrics(task: str, *, binary: bool, graded: bool) -> list[str]:
+    """The metrics that are used where none are named.
+
+    >>> default_metrics("class", binary=False, graded=False)
+    ['accuracy', 'balanced_accuracy', 'f1']
+    """
+    if task == "number":
+        return ["mae", "rmse", "median_ae", "r2"]
+    ranked = ["roc_auc", "average_precision"] if binary else ["roc_auc"]
+    return ["accuracy", "balanced_accuracy", "f1", *(ranked if graded else [])]
+
+
+@functools.cache
+def suits(task: str) -> tuple[str, ...]:
+    """The names of the metrics for a task.
+
+    >>> "mae" in suits("number"), "mae" in suits("class")
+    (True, False)
+    """
+    return tuple(name for name, metric in catalogue("metrics").items() if _task_of(metric) == task)
+
+
+def _measure(asked: Asked, task: str) -> Measure:
+    if isinstance(asked, Use):
+        name, given, title = asked.name, asked.given, asked.title
+    elif isinstance(asked, str):
+        name, given, title = asked.strip(), {}, asked.strip()
+    else:
+        name, given, title = asked[0], dict(asked[1]), asked[0]
+    component = find("metrics", name)
+    if _task_of(component) != task:
+        what = "numbers" if task == "number" else "classes"
+        raise RecipeError(
+            f"The metric {name!r} does not suit a target of {what}.", allowed=suits(task)
+        )
+    return Measure(title, component, bind(component, given))
+
+
+def _task_of(component: Component) -> str:
+    """Metrics for numbers stand in the module `regression`, all others are for classes."""
+    module = component.function.__module__.rpartition(".")[2]
+    return "number" if module == "regression" else "class"
