@@ -1,0 +1,147 @@
+"""The report as one HTML page that needs nothing else: no network, no file beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from assay.report.palette import COLOURS
+from assay.report.summarize import summarize
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def render(
+    manifest: Mapping[str, Any] | None,
+    evaluation: Mapping[str, Any] | None,
+    gates: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Write the report of a version, of an evaluation or of both as one HTML page.
+
+    A pure function: the same arguments give the same bytes. Text from data is always escaped, and
+    the page's own policy lets the browser run no script but the report's and load nothing.
+
+    Args:
+        manifest: a version's manifest.json, or None where there is only an evaluation.
+        evaluation: evaluation.json, or None where nothing was evaluated.
+        gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
+
+    Returns:
+        The page, under 3 MB.
+
+    >>> page = render({"name": "<b>", "rows": {"read": 2, "kept": 2}}, None)
+    >>> "<b>" in page, "&lt;b&gt;" in page
+    (False, True)
+    """
+    environment = _environment()
+    script = _source(environment, "script.js")
+    page = environment.get_template("report.html.j2").render(
+        page=summarize(manifest, evaluation, gates),
+        colours=COLOURS,
+        style=_source(environment, "style.css"),
+        script=script,
+        script_hash=_policy_hash(script),
+    )
+    return _writable(page)
+
+
+def render_chart(
+    kind: Literal["scatter", "running"],
+    evaluation: Mapping[str, Any],
+    model: str,
+    *,
+    theme: Literal["light", "dark"] = "light",
+) -> str:
+    """One chart of one model as an SVG picture that stands alone.
+
+    Args:
+        kind: `scatter` (truth against prediction) or `running` (mean error as rows are added).
+        evaluation: evaluation.json.
+        model: whose chart.
+        theme: `light` or `dark`.
+
+    Raises:
+        VersionError: the evaluation holds no such chart for this model.
+    """
+    from assay.errors import VersionError, nearest
+    from assay.report.details import details
+
+    known = evaluation.get("details") or {}
+    found = details({**evaluation, "details": {model: known.get(model)}}, [model])
+    if not found or not found[0].get(kind):
+        raise VersionError(
+            "The evaluation holds no such chart.",
+            received=f"{kind} of {model}",
+            allowed=[f"{name}: scatter, running" for name in known],
+            hint=nearest(model, known),
+        )
+    index = ("light", "dark").index(theme)
+    target = evaluation.get("target") or "target"
+    scatter = kind == "scatter"
+    drawn = (
+        _environment()
+        .get_template("chart.svg.j2")
+        .render(
+            kind=kind,
+            chart=found[0][kind],
+            colours={name: pair[index] for name, pair in COLOURS.items()},
+            title=f"{model}: {'truth and prediction' if scatter else 'running mean error'}",
+            across=f"true {target}" if scatter else "rows scored",
+            upwards=f"predicted {target}" if scatter else "mean error",
+        )
+    )
+    return _writable(drawn.strip())
+
+
+def to_png(svg: str, *, scale: float = 2.0) -> bytes:
+    """A picture of `render_chart` as PNG, drawn without a browser."""
+    import vl_convert
+
+    return bytes(vl_convert.svg_to_png(svg, scale=scale))
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("assay.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = lambda item: Markup(embedded(item))
+    return environment
+
+
+def embedded(item: Any) -> str:
+    """JSON that can stand inside a script element or an attribute and cannot end either.
+
+    >>> embedded("</script>'\\u2028")
+    '"\\\\u003c/script\\\\u003e\\\\u0027\\\\u2028"'
+    """
+    text = json.dumps(item, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&'":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _writable(text: str) -> str:
+    """Without the characters no file or page can hold: halves of surrogate pairs, controls."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.translate({code: "\ufffd" for code in range(32) if chr(code) not in "\t\n\r"})
+
+
+def _source(environment: jinja2.Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].strip()
+
+
+def _policy_hash(script: str) -> str:
+    """The script's hash as a Content-Security-Policy names it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
