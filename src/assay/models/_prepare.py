@@ -1,4 +1,4 @@
-"""What the learning models share: rows in a fixed order, a held-out part, and the answer's frame."""
+"""What the learning models share: rows in a fixed order, a held-out part, the answer's frame."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Answer:
             values = target.cast(pl.Float64).to_numpy().copy()
             values[~np.isfinite(values)] = np.nan
             with np.errstate(invalid="ignore"):
-                return np.log1p(np.maximum(values, 0.0)) if self.log else values
+                learned: Floats = np.log1p(np.maximum(values, 0.0)) if self.log else values
+                return learned
         names = [self.classes[position] for position in self.present]
         codes = target.cast(pl.String).replace_strict(
             names, np.arange(len(names), dtype=np.float64), default=None, return_dtype=pl.Float64
@@ -166,7 +167,7 @@ def finite(training: Training, model: str) -> Floats:
     Raises:
         ModelError: there are none.
     """
-    values = training.target.cast(pl.Float64).to_numpy()
+    values: Floats = training.target.cast(pl.Float64).to_numpy()
     values = values[np.argsort(training.row.to_numpy(), kind="stable")]
     values = values[np.isfinite(values)]
     if not len(values):

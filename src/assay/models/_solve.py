@@ -9,11 +9,11 @@ import numpy as np
 
 from assay.models._prepare import Floats, Integers, Lesson, expand
 
-# From strong to weak. The way is left at the first strength that judges worse, so the weak and
-# slow end is paid for only by data that wants it.
+# From strong to weak. The search starts at DEFAULT and goes on while it gets better, so that the
+# slow weak end is paid for only by data that wants it.
 STRENGTHS = {
-    "class": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
-    "number": (30.0, 10.0, 3.0, 1.0, 0.3, 0.1),
+    "class": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "number": (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03),
 }
 DEFAULT = {"class": 1.0, "number": 1.0}
 UNSEEN = 1e-6
@@ -44,36 +44,41 @@ class Linear:
 
 
 def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
-    """Choose a strength on held-out rows, then learn all train rows with it.
+    """Choose the strength under which held-out rows are predicted best, and learn with it.
+
+    Best is the lowest log loss of classes, the lowest squared error of numbers.
 
     Args:
         lesson: the targets, and which rows judge.
         x: a dense or sparse matrix of the train rows.
-        x_other: the same for the validation rows.
-    """
-    return solve(x, lesson.y, choose(lesson, x, x_other), len(lesson.answer.present))
-
-
-def choose(lesson: Lesson, x: Any, x_other: Any) -> float:
-    """The strength under which held-out rows are predicted best.
-
-    Best is the lowest log loss of classes, the lowest squared error of numbers.
+        x_other: the same for the validation rows; None where there are none.
     """
     learns, judges = lesson.trial()
+    count, default = len(lesson.answer.present), DEFAULT[lesson.training.task]
     if not len(judges):
-        return DEFAULT[lesson.training.task]
-    count = len(lesson.answer.present)
-    if len(lesson.other_y):
-        judged, truth = x_other, lesson.other_y
-    else:
-        judged, truth = x[judges], lesson.y[judges]
-    x, y = x[learns], lesson.y[learns]
-    best, best_loss = DEFAULT[lesson.training.task], np.inf
-    for strength in STRENGTHS[lesson.training.task]:
-        loss = _loss(solve(x, y, strength, count).scores(judged), truth)
-        if loss >= best_loss:
+        return solve(x, lesson.y, default, count)
+    if x_other is not None:
+        return _search(lesson, (x, lesson.y), (x_other, lesson.other_y))
+    part = (x[learns], lesson.y[learns])
+    found = _search(lesson, part, (x[judges], lesson.y[judges]))
+    return solve(x, lesson.y, found.strength, count)
+
+
+def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floats]) -> Linear:
+    strengths, count = STRENGTHS[lesson.training.task], len(lesson.answer.present)
+    start = strengths.index(DEFAULT[lesson.training.task])
+    best = solve(*learned, strengths[start], count)
+    best_loss = _loss(best.scores(judged[0]), judged[1])
+    for way in (strengths[start + 1 :], strengths[:start][::-1]):
+        moved = False
+        for strength in way:
+            found = solve(*learned, strength, count)
+            loss = _loss(found.scores(judged[0]), judged[1])
+            if loss >= best_loss:
+                break
+            best, best_loss, moved = found, loss, True
+        if moved:
             break
-        best, best_loss = strength, loss
     return best
 
 

@@ -29,15 +29,19 @@ class Words:
 
 def fit_words(
     rows: pl.DataFrame, fields: Sequence[str], *, ngrams: int = 2, max_terms: int = MAX_TERMS
-) -> Words:
+) -> tuple[Words, Any]:
     """Learn the vocabulary of each field: words and word pairs that stand in two texts or more.
+
+    With it comes the matrix of these rows.
 
     Each field has its own, since "perfect" as a title says more than within a text. A field in
     which nothing is said twice, such as one of serial numbers, is left out.
     """
+    from scipy import sparse
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     found: dict[str, Any] = {}
+    parts = []
     for name in fields:
         column = texts(rows, name)
         tool = TfidfVectorizer(
@@ -49,11 +53,13 @@ def fit_words(
             dtype=np.float32,
         )
         try:
-            found[name] = tool.fit(column)
+            parts.append(tool.fit_transform(column))
         except ValueError:
             # All that scikit-learn refuses here is a vocabulary that would be empty.
             continue
-    return Words(found)
+        found[name] = tool
+    x = sparse.hstack(parts, format="csr", dtype=np.float32) if parts else None
+    return Words(found), x
 
 
 def texts(rows: pl.DataFrame, field: str) -> list[str]:

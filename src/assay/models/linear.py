@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.models._columns import Roles, categories, numbers, roles, text_fields
+from assay.models._means import Means, fit_means
 from assay.models._prepare import Answer, Floats, Lesson, columns_missing, prepare, skewed
 from assay.models._solve import Linear, fit_linear
 from assay.models._words import MAX_TERMS, Words, fit_words
@@ -32,11 +33,11 @@ class _Design:
     scale: Any
     one_hot: Any
     high: npt.NDArray[np.bool_]
-    means: Any
+    means: Means | None
 
     def matrix(self, rows: pl.DataFrame) -> Any:
         levels = categories(rows, self.known)
-        means = self.means.transform(levels[:, self.high]) if self.means else None
+        means = self.means.columns(levels[:, self.high]) if self.means else None
         return self.joined(numbers(rows, self.known), levels, means)
 
     def joined(self, values: Floats, levels: npt.NDArray[np.object_], means: Any) -> Any:
@@ -47,12 +48,13 @@ class _Design:
             parts.append(self.one_hot.transform(levels))
         if means is not None:
             parts.append(means)
-        joined = sparse.hstack(parts, format="csr")
+        joined = sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
         return joined if joined.shape[1] > WIDE else joined.toarray()
 
     def scaled(self, values: Floats) -> Floats:
         # Far beyond anything seen, a straight line is no longer an answer.
-        return np.clip(self.scale.transform(_logged(values, self.logs)), -20.0, 20.0)
+        scaled: Floats = np.clip(self.scale.transform(_logged(values, self.logs)), -20.0, 20.0)
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -148,17 +150,17 @@ def tfidf_linear(
     fields = text_fields(lesson.rows, training.kinds)
     if not fields:
         raise columns_missing("tfidf_linear", "text field", training)
-    words = fit_words(lesson.rows, fields, ngrams=ngrams, max_terms=max_terms)
+    words, x = fit_words(lesson.rows, fields, ngrams=ngrams, max_terms=max_terms)
     if not words.vectorizers:
         raise columns_missing("tfidf_linear", "text field in which a word stands twice", training)
-    linear = fit_linear(lesson, words.matrix(lesson.rows), _other(lesson, words))
+    linear = fit_linear(lesson, x, _other(lesson, words))
     return _TfidfLinear(lesson.answer, words, linear)
 
 
 def _fit_design(lesson: Lesson, known: Roles) -> tuple[_Design, Any]:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     values, levels = numbers(lesson.rows, known), categories(lesson.rows, known)
     logs = np.array([skewed(column[np.isfinite(column)]) for column in values.T], dtype=bool)
@@ -175,11 +177,7 @@ def _fit_design(lesson: Lesson, known: Roles) -> tuple[_Design, Any]:
             dtype=np.float64,
         ).fit(levels)
     if high.any():
-        kind = "continuous"
-        if lesson.is_class:
-            kind = "multiclass" if len(lesson.answer.present) > 2 else "binary"
-        tool = TargetEncoder(target_type=kind, random_state=lesson.training.seed % 2**32)
-        means = tool.fit_transform(levels[:, high], lesson.y)
+        tool, means = fit_means(lesson, levels[:, high])
     design = _Design(known, logs, scale, one_hot, high, tool)
     return design, design.joined(values, levels, means)
 

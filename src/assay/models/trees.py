@@ -10,8 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.models._columns import Roles, categories, numbers, roles, text_fields
+from assay.models._means import Means, fit_means
 from assay.models._prepare import Answer, Floats, Integers, Lesson, columns_missing, prepare
-from assay.models._solve import Linear, choose, cross_scores, solve
+from assay.models._solve import Linear, cross_scores, fit_linear
 from assay.models._words import Words, fit_words
 from assay.models.training import Fitted, Training
 
@@ -46,7 +47,7 @@ class _Features:
     known: Roles
     levels: tuple[tuple[str, ...], ...]
     high: npt.NDArray[np.bool_]
-    means: Any
+    means: Means | None
     texts: _Texts | None
 
     @property
@@ -56,7 +57,7 @@ class _Features:
 
     def matrix(self, rows: pl.DataFrame) -> Floats:
         coded = categories(rows, self.known)
-        means = self.means.transform(coded[:, self.high]) if self.means else None
+        means = self.means.columns(coded[:, self.high]) if self.means else None
         said = self.texts.columns(rows) if self.texts else None
         return self.joined(rows, coded, means, said)
 
@@ -93,7 +94,6 @@ def boosted_trees(
     rounds: int = 300,
     learning_rate: float = 0.1,
     max_depth: int = 4,
-    min_rows: float = 5.0,
     topics: int = 30,
     log: bool | None = None,
     threads: int = 2,
@@ -112,7 +112,6 @@ def boosted_trees(
         rounds: most rounds; for classes each round adds one tree a class.
         learning_rate: share of each tree that is added.
         max_depth: longest path of a tree, in splits.
-        min_rows: least weight of a leaf (for numbers, in rows).
         topics: columns of topics made of the texts, 0 for none.
         log: as in `tfidf_linear`.
         threads: fixed, since sums by another number of threads differ in their last digits.
@@ -139,7 +138,7 @@ def boosted_trees(
     settings = {
         "eta": learning_rate,
         "max_depth": max_depth,
-        "min_child_weight": min_rows,
+        "min_child_weight": 1.0 if lesson.is_class else 5.0,
         "subsample": 0.8,
         "colsample_bytree": 0.8,
         "tree_method": "hist",
@@ -169,7 +168,7 @@ def _boost(
         settings,
         data,
         rounds,
-        evals=[(judged, "held out")],
+        evals=[(judged, "judges")],
         early_stopping_rounds=PATIENCE,
         verbose_eval=False,
     )
@@ -189,18 +188,12 @@ def _objective(lesson: Lesson) -> dict[str, Any]:
 
 
 def _fit_features(lesson: Lesson, known: Roles, topics: int) -> tuple[_Features, Floats]:
-    from sklearn.preprocessing import TargetEncoder
-
     coded = categories(lesson.rows, known)
     unique = [tuple(sorted(set(column))) for column in coded.T]
     high = np.array([len(levels) > NATIVE for levels in unique], dtype=bool)
     encoder = means = None
     if high.any():
-        kind = "continuous"
-        if lesson.is_class:
-            kind = "multiclass" if len(lesson.answer.present) > 2 else "binary"
-        encoder = TargetEncoder(target_type=kind, random_state=lesson.training.seed % 2**32)
-        means = encoder.fit_transform(coded[:, high], lesson.y)
+        encoder, means = fit_means(lesson, coded[:, high])
     texts, said = _fit_texts(lesson, topics)
     native = tuple(levels for levels, many in zip(unique, high, strict=True) if not many)
     features = _Features(known, native, high, encoder, texts)
@@ -216,19 +209,17 @@ def _fit_texts(lesson: Lesson, topics: int) -> tuple[_Texts | None, Any]:
         for name in text_fields(lesson.rows, lesson.training.kinds)
         if name in roles(lesson.rows, lesson.training.kinds).texts
     ]
-    words = fit_words(lesson.rows, fields, max_terms=TERMS)
+    words, x = fit_words(lesson.rows, fields, max_terms=TERMS)
     if not words.vectorizers:
         return None, None
-    x = words.matrix(lesson.rows)
     other = words.matrix(lesson.other) if lesson.other.height else None
-    strength = choose(lesson, x, other)
-    linear = solve(x, lesson.y, strength, len(lesson.answer.present))
+    linear = fit_linear(lesson, x, other)
     size = min(topics, x.shape[1] - 1, x.shape[0] - 1)
     tool = None
     if size > 0:
         tool = TruncatedSVD(size, n_iter=3, random_state=lesson.training.seed % 2**32).fit(x)
     texts = _Texts(words, linear, tool)
-    return texts, texts.joined(x, cross_scores(lesson, x, strength))
+    return texts, texts.joined(x, cross_scores(lesson, x, linear.strength))
 
 
 def _spread(scores: Floats, count: int) -> Floats:
