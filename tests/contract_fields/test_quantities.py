@@ -61,6 +61,17 @@ def test_weights_keep_their_mass_in_any_unit(kilograms, unit):
 @quick
 @given(text=st.text(max_size=30))
 def test_any_text_is_a_finite_number_or_none(text):
+    _finite_or_none(text)
+
+
+@quick
+@given(text=st.text(alphabet="0159.,' -+()/*^%$€°kgmlbft\"", max_size=12))
+def test_any_text_that_looks_like_a_quantity_is_a_finite_number_or_none(text):
+    _finite_or_none(text)
+    written_unit(text)
+
+
+def _finite_or_none(text):
     for unit in (None, "USD", "kg"):
         (value,) = read_quantities([text], unit)
         assert value is None or abs(value) < float("inf")

@@ -63,6 +63,11 @@ _WHOLE = re.compile(
 )
 # Spaces of other widths, apostrophes and signs that stand for the plain ones.
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "’": "'"})
+# Words joined by signs of multiplication, division and powers; anything else pint need not see.
+_WORD = r"[A-Za-zµμ°%_]+[²³]?"
+_UNIT_NAME = re.compile(
+    rf"{_WORD}(?: ?(?:\*\*|\^) ?-?\d)?(?: ?[*/ ] ?{_WORD}(?:(?:\*\*|\^)-?\d)?)*"
+)
 _GROUPED = re.compile(r"\d{1,3}([., '])\d{3}(?:\1\d{3})*|\d{1,2}(?:,\d{2})+,\d{3}")
 
 
@@ -294,7 +299,7 @@ def _known_unit(label: str) -> Any:
 def _parsed(name: str) -> Any:
     import pint
 
-    if not re.fullmatch(r"[A-Za-zµμ°%_²³0-9*/^ .-]+", name) or name[:1].isdigit():
+    if len(name) > 40 or not _UNIT_NAME.fullmatch(name):
         return None
     try:
         return _units().parse_units(name)

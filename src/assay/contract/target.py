@@ -24,6 +24,8 @@ _PRICE = re.compile(r"price|cost|(?:^|[ _])fare|salary|(?:^|[ _])rent$", re.I)
 # A column that tells the target is only believed to when each of its values has so many rows.
 ROWS_A_VALUE = 5
 ENOUGH_ROWS = 20
+# Where the rarer class is rarer than this, a value that only it has is no chance.
+RARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,11 @@ class Task:
         sure: whether the values leave no doubt about the kind.
         classes: the classes, the most frequent first.
         positive: of two classes, the one that metrics are about.
+        majority: the share of rows in the most frequent class.
         price: the target is an amount of money.
         inputs: what models may see.
         left_out: the other columns, each with the reason.
+        suspects: inputs that may be known only after the target, each with what is odd about it.
     """
 
     target: str | None
@@ -46,9 +50,11 @@ class Task:
     sure: bool = True
     classes: list[str] = field(default_factory=list)
     positive: str | None = None
+    majority: float = 0.0
     price: bool = False
     inputs: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    suspects: dict[str, str] = field(default_factory=dict)
 
 
 def study(found: Inferred, target: str | None) -> Task:
@@ -96,9 +102,11 @@ def study(found: Inferred, target: str | None) -> Task:
         sure,
         classes,
         _positive(classes),
+        majority=counts["count"][0] / len(values) if classes else 0.0,
         price=money and isinstance(least, int | float) and least >= 0,
         inputs=inputs,
         left_out=left_out,
+        suspects=_suspects(found, target, inputs) if len(classes) == 2 else {},
     )
 
 
@@ -122,8 +130,7 @@ def _kind(
             return "number", distinct > 20
         few = distinct <= 10 or (bool(_NAMES.search(target)) and distinct <= 200)
         return ("class", False) if few else ("number", distinct > 20)
-    many = distinct > max(20, len(values) // 2)
-    if spec.type in ("boolean", "category", "string") and not many:
+    if spec.type in ("boolean", "category", "string") and distinct <= len(values) / 2:
         return "class", True
     raise RecipeError(
         f"The target {target!r} is neither a number nor a class: a {spec.type} "
@@ -140,8 +147,10 @@ def _positive(classes: list[str]) -> str | None:
     """Of two classes the one that says yes, else the rarer."""
     if len(classes) != 2:
         return None
-    yes = [name for name in classes if name.strip().casefold() in ("1", "true", "yes", "y", "t")]
-    return yes[0] if yes else classes[1]
+    words = {name.strip().casefold(): name for name in classes}
+    pairs = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"n", "y"}, {"f", "t"})
+    # The word that says yes stands later in the alphabet in every one of these.
+    return words[max(words)] if set(words) in pairs else classes[1]
 
 
 def _no_inputs(found: Inferred, target: str | None) -> dict[str, str]:
@@ -181,3 +190,24 @@ def _tells(pairs: pl.DataFrame, kind: str) -> bool:
         if (steps > 0).all() or (steps < 0).all():
             return True
     return distinct * ROWS_A_VALUE <= pairs.height
+
+
+def _suspects(found: Inferred, target: str, inputs: list[str]) -> dict[str, str]:
+    """Inputs of which some value occurs in the rarer class only, and often."""
+    suspects: dict[str, str] = {}
+    for name in inputs:
+        values = found.rows[name]
+        if name in found.texts or values.n_unique() > ENOUGH_ROWS:
+            continue
+        pairs = pl.DataFrame(
+            {"x": values.cast(pl.String), "y": found.rows[target].cast(pl.String)}
+        ).drop_nulls()
+        shares = pairs["y"].value_counts(name="count").sort("count")
+        if shares.height < 2 or shares["count"][0] > RARE * pairs.height:
+            continue
+        rare = shares["y"][0]
+        sides = pairs.group_by("x").agg(pl.len().alias("rows"), (pl.col("y") == rare).all())
+        only = sides.filter(pl.col("y") & (pl.col("rows") >= ENOUGH_ROWS)).sort("x")
+        if only.height:
+            suspects[name] = f"where it is {only['x'][0]}, {target} is {rare} in every row"
+    return suspects
