@@ -43,6 +43,14 @@ UNMISTAKABLE = (
     "%a, %d %B %Y %H:%M:%S %z",
 )
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl")
+# How the months begin in these languages.
+_MONTHS = (
+    "jan|ene|gen|f[eé][bv]|mar|mär|maa|mrt|apr|avr|abr|ma[yigj]|mei|jun|jui|giu|jul|lug|aug|ago|"
+    "aoû|sep|set|oct|okt|ott|out|nov|de[czs]|déc|dic"
+)
+# A date holds three numbers, or the name of a month and two: looking for that first spares the
+# reader of dates, at half a millisecond each, most texts that are none.
+_DATED = re.compile(rf"(?i)\d[./ -]+\d+[./ -]+\d|\b(?:{_MONTHS}).*\d\D+\d|\d.*\b(?:{_MONTHS})\D*\d")
 Text = pl.String()
 Moment = pl.Datetime("us")
 
@@ -244,15 +252,13 @@ def read_dates(texts: Sequence[str]) -> list[datetime | None]:
         },
     )
     numeric = re.compile(r"\s*(\d{1,2})[./ -](\d{1,2})[./ -]\d{2,4}\b.*", re.DOTALL)
-    # A day and a year are at least two numbers: a quick look spares the reader most other texts.
-    dated = re.compile(r"\d+\D+\d")
     found: list[datetime | None] = []
     for text in texts:
         clash = numeric.fullmatch(text)
         first, second = (int(clash[1]), int(clash[2])) if clash else (0, 0)
         if (
             len(text) > 60
-            or not dated.search(text)
+            or not _DATED.search(text)
             or (first <= 12 and second <= 12 and first != second)
         ):
             found.append(None)
