@@ -208,6 +208,5 @@ def test_mark_of_looks_through_unions_and_containers(hint, mark):
 
 
 @pytest.mark.usefixtures("steps")
-@pytest.mark.xfail(strict=True, reason="Columns takes lists only, recipes write `by: price`")
 def test_one_column_may_be_written_without_a_list():
     assert bind(find("steps", "keep.same"), {"keys": "title"})["keys"] == ["title"]

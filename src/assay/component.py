@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
 
 from assay.errors import RecipeError, nearest
 
@@ -43,10 +50,20 @@ Decisions = Annotated[pl.DataFrame, Mark("decisions")]
 for table steps optionally `twin` (`_row` of the row that made this one superfluous), `cluster`
 (UInt64) and `split` (null: leave as it is)."""
 
-# What a parameter names.
-Columns = Annotated[list[str], Mark("value")]
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+# What a parameter names. One column may be written without a list.
+_Names = Annotated[
+    list[str],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Columns = Annotated[_Names, Mark("value")]
 Column = Annotated[str, Mark("value")]
-Keys = Annotated[list[str], Mark("key")]
+Keys = Annotated[_Names, Mark("key")]
 """Columns of which a table step needs equality only; it may be handed their hashes."""
 Expression = Annotated[str, Mark("expression")]
 """A SQL expression over the columns of one row, for instance `price > 5 AND title IS NOT NULL`."""

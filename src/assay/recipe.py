@@ -8,11 +8,12 @@ match.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 import yaml
 from pydantic import (
     BaseModel,
@@ -136,7 +137,7 @@ class Recipe(_Strict):
     name: Name
     source: Any = Field(description="a file, glob, folder or list of them; a data frame in Python")
     read: Read = Read()
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     id: Names = Field(
         default=[], description="key columns; without them a row's id is its content's hash"
     )
@@ -187,7 +188,9 @@ class Recipe(_Strict):
 
     def to_yaml(self) -> str:
         """The recipe as a YAML text that `load` reads back as the same recipe."""
-        return yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True, width=96)
+        return yaml.dump(
+            self.plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=96
+        )
 
 
 def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
@@ -223,8 +226,8 @@ def digest(value: Any) -> str:
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
-    packed = orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
-    return hashlib.sha256(packed).hexdigest()
+    packed = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(packed.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def schema() -> dict[str, Any]:
@@ -273,30 +276,25 @@ class _Places:
 def _parse(text: str, file: str) -> tuple[Mapping[str, Any], _Places]:
     places = _Places(file)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+        if isinstance(root, yaml.MappingNode):
+            data = _value(root, (), (), places)
+            assert isinstance(data, dict)
+            return data, places
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         raise RecipeError(
             f"This is not YAML: {getattr(error, 'problem', None) or error}.",
             where=f"{file}:{mark.line + 1}" if mark else file,
         ) from None
-    if not isinstance(root, yaml.MappingNode):
-        raise RecipeError(
-            "A recipe is a mapping of keys to values.", where=file, allowed=Recipe.model_fields
-        )
-    scalars = yaml.SafeLoader("")
-    data = _value(root, (), (), places, scalars)
-    assert isinstance(data, dict)
-    return data, places
+    except RecursionError:
+        raise RecipeError("The recipe is nested too deeply.", where=file) from None
+    raise RecipeError(
+        "A recipe is a mapping of keys to values.", where=file, allowed=Recipe.model_fields
+    )
 
 
-def _value(
-    node: yaml.Node,
-    path: tuple[Any, ...],
-    above: tuple[int, ...],
-    places: _Places,
-    scalars: yaml.SafeLoader,
-) -> Any:
+def _value(node: yaml.Node, path: tuple[Any, ...], above: tuple[int, ...], places: _Places) -> Any:
     line = node.start_mark.line + 1
     places.lines.setdefault(path, line)
     if id(node) in above:
@@ -309,25 +307,54 @@ def _value(
             where = f"{places.file}:{key_line}"
             if not isinstance(key_node, yaml.ScalarNode):
                 raise RecipeError("A key is a single word.", where=where)
-            # Read as written: YAML 1.1 would make `on`, `yes` and `no` booleans.
             key = key_node.value
             if key in found:
                 raise RecipeError(f"The key {key!r} stands twice.", where=where)
             places.lines[(*path, key)] = key_line
-            found[key] = _value(value_node, (*path, key), above, places, scalars)
+            found[key] = _value(value_node, (*path, key), above, places)
         return found
     if isinstance(node, yaml.SequenceNode):
-        return [
-            _value(item, (*path, index), above, places, scalars)
-            for index, item in enumerate(node.value)
-        ]
-    try:
-        return scalars.construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(
-            f"A value cannot be read: {getattr(error, 'problem', None) or error}.",
-            where=f"{places.file}:{line}",
-        ) from None
+        items = enumerate(node.value)
+        return [_value(item, (*path, index), above, places) for index, item in items]
+    if node.tag not in ("tag:yaml.org,2002:str", None):
+        raise RecipeError(f"The tag {node.tag!r} is not known here.", where=f"{places.file}:{line}")
+    quoted = isinstance(node, yaml.ScalarNode) and node.style
+    return node.value if quoted else _plain_scalar(node.value)
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_SPECIAL = {
+    ".inf": float("inf"),
+    "+.inf": float("inf"),
+    "-.inf": float("-inf"),
+    ".nan": float("nan"),
+}
+
+
+def _plain_scalar(text: str) -> Any:
+    """Read an unquoted value as YAML 1.2 does: `no` is a word and `2020-01-31` a text."""
+    word = text.lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else _SPECIAL.get(word, text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the texts that `_plain_scalar` would take for something else."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(_plain_scalar(text), str) else "'"
+    if not text.isprintable() and "\x85" in text:
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _validated(data: Mapping[str, Any], places: _Places) -> Recipe:
@@ -355,13 +382,14 @@ def _explained(error: ValidationError, places: _Places) -> RecipeError:
     if first["type"] == "missing":
         return RecipeError(f"The key {name!r} is missing.", where=places.where(path[:-1]))
     message = first["msg"].removeprefix("Value error, ")
-    context = first.get("ctx", {})
-    expected = context.get("expected")
+    literal = first["type"] == "literal_error"
+    allowed = re.findall(r"'([^']*)'", first["ctx"]["expected"]) if literal else []
     return RecipeError(
         f"{shown}: {message}.",
         where=places.where(path),
         received=first["input"] if path else None,
-        allowed=expected if expected and first["type"] == "literal_error" else None,
+        allowed=allowed,
+        hint=nearest(str(first["input"]), allowed),
     )
 
 

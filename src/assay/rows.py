@@ -7,6 +7,7 @@ two of them share a hash is about 1 in 3,700.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from assay.errors import RecipeError, nearest
 if TYPE_CHECKING:
     from polars.datatypes import DataType, DataTypeClass
 
+# How Polars writes an expression that looks at other rows: aggregates, windows, lengths.
+_MANY_ROWS = re.compile(r'"(Agg|Over|Window)":|(?<!"String"):"Len"')
 ROW = "_row"
 ROW_ID = "row_id"
 
@@ -129,7 +132,9 @@ def evaluate_expression(frame: pl.DataFrame, expression: str, *, name: str = "va
             hint=nearest(unknown[0], frame.columns),
         )
     try:
-        return frame.select(parsed.alias(name))[name]
+        # A literal has one value; beside a column it has one for every row.
+        length = pl.int_range(pl.len()).alias("_index")
+        return frame.select(length, parsed.alias(name))[name]
     except pl.exceptions.PolarsError as error:
         raise RecipeError(
             f"The expression cannot be evaluated: {error}.", received=expression
@@ -137,13 +142,27 @@ def evaluate_expression(frame: pl.DataFrame, expression: str, *, name: str = "va
 
 
 def parse_expression(expression: str) -> pl.Expr:
-    """Read a SQL expression.
+    """Read a SQL expression over the columns of one row.
 
     Raises:
-        RecipeError: it is not one.
+        RecipeError: it is not one, or it looks at other rows: what it said of a row would then
+            depend on the shard that the row is in.
+
+    >>> parse_expression("price > AVG(price)")
+    Traceback (most recent call last):
+    assay.errors.RecipeError: The expression looks at more than one row.
+      received: 'price > AVG(price)'
+      try: functions of one row, for instance `price > 5 AND title IS NOT NULL`
     """
     try:
-        return pl.sql_expr(expression)
+        parsed = pl.sql_expr(expression)
+        if _MANY_ROWS.search(parsed.meta.serialize(format="json")):
+            raise RecipeError(
+                "The expression looks at more than one row.",
+                received=expression,
+                hint="functions of one row, for instance `price > 5 AND title IS NOT NULL`",
+            )
+        return parsed
     except pl.exceptions.PolarsError as error:
         raise RecipeError(
             f"This is not a SQL expression: {error}.",

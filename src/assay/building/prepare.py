@@ -108,7 +108,7 @@ def prepare(loaded: Loaded, plan: Plan, cache: Cache, key: str) -> dict[str, Any
 
 
 def _identified(loaded: Loaded, plan: Plan) -> pl.DataFrame:
-    rows = loaded.rows
+    rows: pl.DataFrame = loaded.rows
     content = content_hash(rows)
     identity = [content.alias(ROW)]
     if plan.id:
