@@ -58,8 +58,14 @@ def training(task: str, count: int = 120, **changes: object) -> Training:
     return Training(**(given | changes))
 
 
+def parameters(model: Component) -> dict[str, object]:
+    """The defaults, but few rounds of what goes in rounds, for speed."""
+    quick = {"rounds": 8} if "rounds" in model.parameters.model_fields else {}
+    return bind(model, quick)
+
+
 def predictions(model: Component, given: Training, rows: pl.DataFrame) -> pl.DataFrame:
-    return model.function(given, **bind(model, {})).predict(rows)
+    return model.function(given, **parameters(model)).predict(rows)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -114,7 +120,7 @@ def test_a_model_predicts_a_row_the_same_in_any_company(model):
     if model.name == "random":
         pytest.skip("draws by the row's id, which is tested with the model")
     rows, _ = inputs(25, 9)
-    fitted = model.function(training("number"), **bind(model, {}))
+    fitted = model.function(training("number"), **parameters(model))
 
     together = fitted.predict(rows)["prediction"].to_numpy()
     alone = np.concatenate([fitted.predict(rows[n : n + 1])["prediction"] for n in range(25)])
@@ -126,7 +132,7 @@ def test_a_model_predicts_a_row_the_same_in_any_company(model):
 def test_a_model_predicts_no_rows_and_rows_of_nulls(model):
     rows, _ = inputs(3, 9)
     nulls = rows.select(pl.lit(None, dtype).alias(name) for name, dtype in rows.schema.items())
-    fitted = model.function(training("number"), **bind(model, {}))
+    fitted = model.function(training("number"), **parameters(model))
 
     assert fitted.predict(rows.clear()).height == 0
     assert fitted.predict(pl.concat([nulls, rows]))["prediction"].is_finite().all()
