@@ -199,6 +199,12 @@ def test_python_objects_are_refused(tmp_path):
         tables.jsonl(Part(rows), tmp_path)
 
 
+@pytest.mark.parametrize("delimiter", ["", "ab", '"', "\n", "é"])
+def test_a_delimiter_is_one_character(tmp_path, delimiter):
+    with pytest.raises(RecipeError, match="delimiter"):
+        tables.csv(part_of([]), tmp_path, delimiter=delimiter)
+
+
 @pytest.mark.parametrize("name", ["jsonl", "csv", "parquet", "pickle"])
 def test_a_place_that_cannot_be_written_is_said(tmp_path, name):
     (tmp_path / "file").write_text("")
@@ -209,3 +215,10 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path, name):
 
 def test_every_kind_is_in_the_catalogue():
     assert sorted(catalogue("exports")) == ["chat", "csv", "jsonl", "parquet", "pickle"]
+
+
+def test_no_columns_write_no_rows(tmp_path):
+    for function in (tables.jsonl, tables.csv):
+        assert function(Part(pl.DataFrame()), tmp_path) == 0
+
+    assert (tmp_path / "train.jsonl").read_text() == (tmp_path / "train.csv").read_text() == ""

@@ -53,17 +53,17 @@ def chat(
     {"messages":[{"role":"user","content":"What does Fan cost?"},
      {"role":"assistant","content":"$9.50"}]}
     """
-    templates = [("user", prompt), ("assistant", completion)]
-    if system is not None:
-        templates.insert(0, ("system", system))
-    pieces: list[pl.Expr] = []
-    for role, template in templates:
-        opening = '{"messages":[' if not pieces else "},"
-        pieces.append(pl.lit(f'{opening}{{"role":"{role}","content":'))
-        # A null text is dropped below; its JSON would be the word null.
-        text = pl.lit(_rendered(part.rows, template, role))
-        pieces.append(pl.when(text.is_not_null()).then(json_text(text)))
-    lines = pl.select(pl.concat_str([*pieces, pl.lit("}]}")]).alias("line"))["line"].drop_nulls()
+    templates = [] if system is None else [("system", system)]
+    templates += [("user", prompt), ("assistant", completion)]
+    texts = {role: _rendered(part.rows, template, role) for role, template in templates}
+    whole = pl.DataFrame(texts).drop_nulls()
+    messages = [
+        pl.struct(role=pl.lit(role), content=pl.col(role)).struct.json_encode() for role in texts
+    ]
+    body = pl.concat_str(messages, separator=",")
+    lines = whole.select(pl.concat_str(pl.lit('{"messages":['), body, pl.lit("]}")).alias("line"))[
+        "line"
+    ]
     with appending(target / f"{part.split}.jsonl") as file:
         write_lines(lines, file)
     return len(lines)
@@ -119,7 +119,8 @@ def _formatted(rows: pl.DataFrame, field: str, spec: str, role: str) -> pl.Serie
     elif column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     elif column.dtype.is_float():
-        column = column.fill_nan(None)
+        # 0.0 and -0.0 are one value below; written as 0 whichever of them comes first.
+        column = column.fill_nan(None).set((column == 0).fill_null(False), 0.0)
     _check_format(column, field, spec)
     if column.dtype == pl.String and not spec:
         return column

@@ -6,13 +6,12 @@ rows of one part behind those of the parts before it, and returns how many rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-import orjson
 import polars as pl
 
 from assay.errors import RecipeError, StorageError
@@ -57,13 +56,13 @@ def plain(rows: pl.DataFrame) -> pl.DataFrame:
 
 def json_text(column: pl.Expr) -> pl.Expr:
     """The JSON of each value, `null` included."""
-    boxed = pl.struct(v=column).struct.json_encode()
-    return boxed.str.strip_prefix('{"v":').str.strip_suffix("}")
+    return json_members([column.alias("v")]).str.slice(4)
 
 
-def json_name(name: str) -> str:
-    """A name as JSON."""
-    return orjson.dumps(name).decode()
+def json_members(columns: Sequence[pl.Expr]) -> pl.Expr:
+    """The members of a JSON object, without its braces."""
+    # Slices are views; stripping by pattern copies every text.
+    return pl.struct(columns).struct.json_encode().str.slice(1).str.head(-1)
 
 
 @contextmanager

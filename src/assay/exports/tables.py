@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle as pickling
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Literal
 import orjson
 import polars as pl
 
+from assay.errors import RecipeError
 from assay.exports.part import (
     Part,
     appending,
     is_json,
-    json_name,
+    json_members,
     json_text,
     next_file,
     plain,
@@ -49,24 +51,32 @@ def jsonl(part: Part, target: Path) -> int:
     '{"price":1.5,"tags":["a"]}\\n'
     """
     rows = plain(part.rows)
+    real = [is_json(part, name) for name in rows.columns]
     pieces: list[pl.Expr] = []
-    for position, name in enumerate(rows.columns):
-        column = pl.col(name)
-        real = is_json(part, name)
-        value = pl.lit(_real_json(part.rows[name])) if real else json_text(column)
-        pieces += [pl.lit(f"{',' if position else '{'}{json_name(name)}:"), value]
-    lines = rows.select(pl.concat_str([*pieces, pl.lit("}")]).alias("line")) if pieces else rows
+    # Columns next to one another are written as one; JSON texts stand between them as they are.
+    for is_real, run in itertools.groupby(
+        zip(real, rows.columns, strict=True), lambda pair: pair[0]
+    ):
+        names = [name for _, name in run]
+        if is_real:
+            pieces += [_real_member(name, rows[name]) for name in names]
+        else:
+            pieces.append(json_members([pl.col(name) for name in names]))
+    line = pl.concat_str(
+        pl.lit("{"), pl.concat_str(pieces or [pl.lit("")], separator=","), pl.lit("}")
+    )
     with appending(target / f"{part.split}.jsonl") as file:
         if pieces:
-            write_lines(lines["line"], file)
+            write_lines(rows.select(line.alias("line"))["line"], file)
     return rows.height
 
 
 def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") -> int:
     """Write rows as CSV with a header, `<split>.csv`.
 
-    UTF-8, quoted where needed; null is an empty cell and an empty text is `""`. Times are ISO
-    8601, lists and objects JSON text.
+    UTF-8, quoted where needed; null is an empty cell and an empty text is `""` (of a table with
+    a single column, a null is an empty line, which most readers skip). Times are ISO 8601, lists
+    and objects JSON text.
 
     Args:
         part: the rows.
@@ -79,6 +89,7 @@ def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") 
     Returns: how many rows were written.
 
     Raises:
+        RecipeError: the delimiter is not one ASCII character.
         StorageError: the file cannot be written.
 
     >>> import tempfile
@@ -88,6 +99,8 @@ def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") 
     >>> (folder / "train.csv").read_text().splitlines()
     ['t,n', "'=1+1,-1", ',2', '"",3']
     """
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise RecipeError("csv: a delimiter is one ASCII character.", received=delimiter)
     rows = plain(part.rows)
     rows = rows.with_columns(
         pl.when(pl.col(name).is_not_null()).then(json_text(pl.col(name))).alias(name)
@@ -171,18 +184,20 @@ def pickle(part: Part, target: Path) -> int:
     return len(records)
 
 
-def _real_json(texts: pl.Series) -> pl.Series:
+def _real_member(name: str, texts: pl.Series) -> pl.Expr:
     """JSON texts as they stand within a line; what is not JSON becomes a JSON text."""
-    valid = pl.Series([_parses(text) for text in texts.to_list()], dtype=pl.Boolean)
+    valid = pl.lit(pl.Series([_parses(text) for text in texts.to_list()], dtype=pl.Boolean))
+    value = pl.col(name)
     # Outside of its texts, where they are escaped, JSON may hold line breaks as white space only.
-    inside = pl.lit(texts).str.replace_all(r"[\r\n]", " ")
-    return pl.select(
-        pl.when(pl.lit(texts).is_null())
+    inside = value.str.replace_all(r"[\r\n]", " ")
+    member = (
+        pl.when(value.is_null())
         .then(pl.lit("null"))
         .when(valid)
         .then(inside)
-        .otherwise(json_text(pl.lit(texts)))
-    ).to_series()
+        .otherwise(json_text(value))
+    )
+    return pl.concat_str(pl.lit(f"{orjson.dumps(name).decode()}:"), member)
 
 
 def _parses(text: str | None) -> bool:
