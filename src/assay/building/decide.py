@@ -70,9 +70,13 @@ def decide(prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache) -> t
         The table, and for each shard the final `_row` and `_copy` of the rows already gone.
     """
     narrow = pl.concat([_read(cache, shard, "narrow", None) for shard in prepared], rechunk=True)
-    gone = pl.concat([_read(cache, shard, "gone", [ROW]) for shard in prepared])
+    identity = [ROW, CONTENT] if plan.id else [ROW]
+    # A row that broke the contract must not take its key from one that did not.
+    gone = pl.concat([_read(cache, shard, "gone", [ROW]) for shard in prepared]).with_columns(
+        pl.lit(2**64 - 1, dtype=pl.UInt64).alias(name) for name in identity[1:]
+    )
     bounds = np.concatenate([[0], np.cumsum([shard["rows"] for shard in prepared])])
-    rows, copies = _numbered(pl.concat([narrow[ROW], gone[ROW]], rechunk=True))
+    rows, copies = _numbered(pl.concat([narrow.select(identity), gone], rechunk=True))
     height = narrow.height
     table = Table(
         narrow.with_columns(rows[:height]),
@@ -104,24 +108,27 @@ def _read(
     return pl.read_ipc(cache.path(shard["key"], f"{part}.arrow"), columns=columns)
 
 
-def _numbered(rows: pl.Series) -> tuple[pl.Series, npt.NDArray[np.uint32]]:
+def _numbered(rows: pl.DataFrame) -> tuple[pl.Series, npt.NDArray[np.uint32]]:
     """Tell rows of the same id apart: the first keeps it, the others get one that says which.
 
-    Rows of the same content are interchangeable, so it does not matter which comes first.
+    Rows of the same content are interchangeable, so it does not matter which comes first; rows of
+    the same key are taken in the order of their content's hash.
     """
-    copies = np.ones(len(rows), dtype=np.uint32)
-    again = ~rows.is_first_distinct()
+    ids = rows[ROW]
+    copies = np.ones(len(ids), dtype=np.uint32)
+    again = ~ids.is_first_distinct()
     if not again.any():
-        return rows, copies
-    repeated = (
-        rows.to_frame(ROW).with_row_index(AT).filter(rows.is_in(rows.filter(again).implode()))
+        return ids, copies
+    repeated = rows.with_row_index(AT).filter(ids.is_in(ids.filter(again).implode()))
+    order = [CONTENT, AT] if CONTENT in rows.columns else [AT]
+    numbered = repeated.sort(order).with_columns(
+        (pl.int_range(pl.len()).over(ROW) + 1).alias("copy")
     )
-    repeated = repeated.with_columns((pl.int_range(pl.len()).over(ROW) + 1).alias("copy"))
-    later = repeated.filter(pl.col("copy") > 1)
-    copies[later[AT].to_numpy()] = later["copy"].to_numpy()
-    names = hex_ids(later[ROW]) + "#" + later["copy"].cast(pl.String)
-    values = rows.to_numpy().copy()
-    values[later[AT].to_numpy()] = text_hash(names).to_numpy()
+    later = numbered.filter(pl.col("copy") > 1)
+    places = later[AT].to_numpy()
+    copies[places] = later["copy"].to_numpy()
+    values = ids.to_numpy().copy()
+    values[places] = text_hash(hex_ids(later[ROW]) + "#" + later["copy"].cast(pl.String)).to_numpy()
     return pl.Series(ROW, values), copies
 
 
@@ -183,20 +190,16 @@ def _scattered(into: pl.Series, at: pl.Series, values: pl.Series) -> pl.Series:
 
 
 def _one_row_an_id(table: Table, before: pl.Series) -> None:
-    """Of several rows with one key, keep the one whose content hashes lowest."""
+    """Of several rows with one key, keep the first; they stand in the order of their content."""
     alive = _alive(table, CONTRACT)
-    view = table.narrow.filter(alive).select(
-        pl.col(ROW), before.filter(alive).alias("key"), pl.col(CONTENT)
-    )
-    lowest = (pl.col(CONTENT) == pl.col(CONTENT).min()).over("key")
-    first = pl.int_range(pl.len()).over("key", "lowest") == 0
-    view = view.with_columns(lowest.alias("lowest")).with_columns(
-        (pl.col("lowest") & first).alias("keep")
-    )
-    kept = view.filter("keep").select("key", pl.col(ROW).alias("twin"))
-    decisions = view.join(kept, on="key", how="left", maintain_order="left").select(
-        pl.when(~pl.col("keep")).then(pl.lit("duplicate id")).alias("rule"),
-        pl.when(~pl.col("keep")).then(pl.col("twin")).alias("twin"),
+    again = pl.Series(table.copies > 1).filter(alive)
+    decisions = (
+        before.filter(alive)
+        .to_frame("twin")
+        .select(
+            pl.when(again).then(pl.lit("duplicate id")).alias("rule"),
+            pl.when(again).then(pl.col("twin")).alias("twin"),
+        )
     )
     _record(table, alive, decisions, CONTRACT)
 

@@ -138,7 +138,10 @@ def _set_rejects_aside(work: _Shard, loaded: Loaded) -> None:
     if ROW_ID in work.rows.columns:
         frame = frame.with_columns(hex_ids(hashes))
     work.gone.append(frame.with_columns(pl.lit(READ, dtype=pl.Int16).alias(DECIDED)))
-    columns = {"rule": pl.lit("cannot be read"), "note": rejects["problem"]}
+    columns: dict[str, pl.Series | pl.Expr] = {
+        "rule": pl.lit("cannot be read"),
+        "note": rejects["problem"],
+    }
     work.ledger.append(ledger.entries(index, READ, "set aside", columns))
 
 

@@ -217,9 +217,9 @@ def _typed(spec: FieldSpec, values: Sequence[Any]) -> pl.Series:
     """Values of the recipe, read as the field's own values are."""
     if spec.type in TEXTS and any(isinstance(value, bool) for value in values):
         raise RecipeError(
-            "YAML reads a bare yes, no, on, off, true or false as a truth value, not as text.",
+            "A bare true or false is a truth value, not a text.",
             received=values,
-            hint="put it in quotes: 'yes'",
+            hint="put it in quotes: 'true'",
         )
     texts = pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
     plain = spec.model_copy(update={"format": None})

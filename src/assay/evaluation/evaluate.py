@@ -26,6 +26,7 @@ from assay.evaluation.truth import (
     proba_columns,
     truth_from,
 )
+from assay.evaluation.values import labels
 from assay.rows import text_hash
 
 Pairs = Sequence[tuple[str, str]]
@@ -119,7 +120,7 @@ def score(
     'm'
     """
     _check_heights(truth, predictions)
-    truth, predictions, notes = _in_canonical_order(truth, predictions)
+    truth, predictions, notes = _in_canonical_order(_plain_labels(truth), predictions)
     classes = classes_of(truth, list(predictions.values()))
     if truth.task == "class":
         truth = replace(truth, positive=positive_of(classes, truth.positive))
@@ -166,6 +167,14 @@ def _check_heights(truth: Truth, predictions: Mapping[str, pl.DataFrame]) -> Non
                 where=f"model {name!r}",
                 hint="give one for each row, null where there is none",
             )
+
+
+def _plain_labels(truth: Truth) -> Truth:
+    """Labels in the one form that predicted labels are read in."""
+    if truth.task == "number":
+        return truth
+    classes = labels(pl.Series(truth.classes, dtype=pl.String))
+    return replace(truth, values=labels(truth.values), classes=tuple(classes.drop_nulls()))
 
 
 def _in_canonical_order(

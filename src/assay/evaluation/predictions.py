@@ -67,6 +67,8 @@ def align(
                 f"The model {name!r} stands in more than one table.",
                 hint="give files different names, or models different names in column `model`",
             )
+        if not part.height:
+            raise PredictionsError("There are no predictions.", where=f"model {name!r}")
         keys = labels(part[id])
         unique_ids(keys, f"the predictions of {name!r}")
         unknown = len(keys) - int(keys.is_in(ids.implode()).sum())

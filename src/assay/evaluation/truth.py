@@ -170,7 +170,7 @@ def positive_of(classes: tuple[str, ...], positive: str | None) -> str | None:
         raise PredictionsError(
             f"The positive class {positive!r} is none of the classes.",
             allowed=classes,
-            hint=nearest(positive, classes),
+            hint=nearest(str(positive), classes),
         )
     return str(wanted)
 

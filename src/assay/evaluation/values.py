@@ -26,7 +26,7 @@ def numbers(values: pl.Series) -> pl.Series:
     """
     if values.dtype == pl.Null:
         return values.cast(pl.Float64)
-    if values.dtype in (pl.String, pl.Categorical):
+    if isinstance(values.dtype, pl.String | pl.Categorical | pl.Enum):
         values = _from_text(values.cast(pl.String).alias("value"))
     found = values.cast(pl.Float64, strict=False)
     return found.to_frame("value").select(pl.when(pl.col("value").is_finite()).then("value"))[

@@ -62,6 +62,12 @@ class Answer:
             values = np.expm1(np.minimum(values, 700.0))  # exp overflows behind 709
         return pl.DataFrame({"prediction": np.clip(values, self.low, self.high)})
 
+    def nothing(self) -> pl.DataFrame:
+        """The frame of predictions for no rows."""
+        if self.classes:
+            return self.probabilities(np.empty((0, len(self.present))))
+        return self.numbers(np.empty(0))
+
     def probabilities(self, proba: npt.ArrayLike) -> pl.DataFrame:
         """The frame of predictions for classes, from one column for each class that is present."""
         found = np.asarray(proba, dtype=np.float64)

@@ -61,7 +61,7 @@ def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
         return _search(lesson, (x, lesson.y), (x_other, lesson.other_y))
     part = (x[learns], lesson.y[learns])
     found = _search(lesson, part, (x[judges], lesson.y[judges]))
-    return solve(x, lesson.y, found.strength, count)
+    return solve(x, lesson.y, found.strength, count, found)
 
 
 def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floats]) -> Linear:
@@ -72,7 +72,7 @@ def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floa
     for way in (strengths[start + 1 :], strengths[:start][::-1]):
         moved = False
         for strength in way:
-            found = solve(*learned, strength, count)
+            found = solve(*learned, strength, count, best)
             loss = _loss(found.scores(judged[0]), judged[1])
             if loss >= best_loss:
                 break
@@ -82,8 +82,8 @@ def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floa
     return best
 
 
-def solve(x: Any, y: Floats, strength: float, count: int) -> Linear:
-    """Fit one linear model.
+def solve(x: Any, y: Floats, strength: float, count: int, near: Linear | None = None) -> Linear:
+    """Fit one linear model; `near` is one of the same classes to set out from.
 
     Newton's method with conjugate gradients needs 6 steps where L-BFGS takes 130 on 19,000
     reviews in TF-IDF (0.9 s against 4.4 s), for the same log loss.
@@ -96,7 +96,12 @@ def solve(x: Any, y: Floats, strength: float, count: int) -> Linear:
         return Linear(tool.fit(x, y.astype(x.dtype)), strength, 0)
     if len(np.unique(y)) < 2:
         return Linear(None, strength, count)
-    tool = LogisticRegression(C=strength, solver="newton-cg", tol=1e-3, max_iter=200)
+    # A looser tolerance stops far from the optimum where regularisation is weak.
+    tool = LogisticRegression(
+        C=strength, solver="newton-cg", tol=1e-4, max_iter=200, warm_start=near is not None
+    )
+    if near is not None and near.tool is not None:
+        tool.coef_, tool.intercept_ = near.tool.coef_.copy(), near.tool.intercept_.copy()
     return Linear(tool.fit(x, y.astype(np.int64)), strength, count)
 
 

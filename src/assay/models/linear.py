@@ -64,7 +64,7 @@ class _TabularLinear:
     linear: Linear
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return _answered(self.answer, self.linear, self.design.matrix(rows), rows.height)
+        return _answered(self.answer, self.linear, self.design, rows)
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class _TfidfLinear:
     linear: Linear
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return _answered(self.answer, self.linear, self.words.matrix(rows), rows.height)
+        return _answered(self.answer, self.linear, self.words, rows)
 
 
 def tabular_linear(training: Training, *, log: bool | None = None) -> Fitted:
     """Learn a ridge or logistic regression of numbers, categories, dates and text lengths.
 
-    Numbers are imputed by their median with a flag, taken to a logarithmic scale where they are
-    skewed, and standardised. Categories become one column a level, rare levels together; where
+    Numbers are imputed by their median with a flag and standardised; skewed ones enter on a
+    logarithmic scale as well. Categories become one column a level, rare levels together; where
     there are many levels their cross-fitted mean target as well. Dates become their parts; texts
     their length in characters, words and digits; a text field of few values is a category.
     Lists and objects are not looked at. Regularisation is chosen on the validation rows, or else
@@ -187,11 +187,16 @@ def _other(lesson: Lesson, maker: _Design | Words) -> Any:
 
 
 def _logged(values: Floats, logs: npt.NDArray[np.bool_]) -> Floats:
+    # Beside the numbers, not instead: in census incomes the logarithm of capital gains alone
+    # costs half a point of accuracy. What is negative outside the train rows counts as 0.
     with np.errstate(invalid="ignore"):
-        # What is negative only outside the train rows counts as 0.
-        return np.where(logs, np.log1p(np.maximum(values, 0.0)), values)
+        return np.hstack([values, np.log1p(np.maximum(values[:, logs], 0.0))])
 
 
-def _answered(answer: Answer, linear: Linear, x: Any, height: int) -> pl.DataFrame:
-    scores = linear.scores(x)
+def _answered(
+    answer: Answer, linear: Linear, maker: _Design | Words, rows: pl.DataFrame
+) -> pl.DataFrame:
+    if not rows.height:
+        return answer.nothing()
+    scores = linear.scores(maker.matrix(rows))
     return answer.probabilities(scores) if answer.classes else answer.numbers(scores)

@@ -79,6 +79,8 @@ class _BoostedTrees:
     rounds: int
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+        if not rows.height:
+            return self.answer.nothing()
         x = _data(self.features, self.features.matrix(rows))
         found = self.booster.predict(x, iteration_range=(0, self.rounds))
         if not self.answer.classes:

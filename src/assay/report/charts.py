@@ -132,8 +132,8 @@ def square(pairs: np.ndarray, unit: str | None = None) -> Axis:
     first, last = np.quantile(pairs[:, 1], [0.01, 0.99])
     span = (high - low) or abs(high) or 1.0
     low, high = max(min(low, first), low - span), min(max(high, last), high + span)
-    pad = 0.03 * ((high - low) or abs(high) or 1.0)
-    low = 0.0 if 0 <= low < 0.2 * high else low - pad
+    pad = max(0.03 * ((high - low) or abs(high) or 1.0), 0.5 * _gap(pairs[:, 0].tolist()))
+    low = 0.0 if 0 <= low < 0.2 * high and pad < 0.1 * high else low - pad
     return axis(low, high + pad, wanted=6, unit=unit)
 
 
@@ -145,12 +145,7 @@ def scatter(
     Where the truth takes few values the marks are spread sideways by a fixed pattern, so that they
     do not hide one another.
     """
-    truths = [float(point[1]) for point in points]
-    spread = 0.0
-    kinds = sorted(set(truths))
-    if 1 < len(kinds) <= 15 and len(points) > 3 * len(kinds):
-        gap = min(b - a for a, b in pairwise(kinds))
-        spread = 0.7 * gap
+    spread = 0.7 * _gap([float(point[1]) for point in points])
     marks = []
     for index, (_, truth, prediction) in enumerate(points):
         aside = spread * ((index * 0.618033988749895) % 1 - 0.5)  # golden ratio: even, repeatable
@@ -168,6 +163,13 @@ def scatter(
         "outside": sum(mark[3] for mark in marks),
         "spread": bool(spread),
     }
+
+
+def _gap(truths: Sequence[float]) -> float:
+    """The least distance between true values where there are few of them, else zero."""
+    kinds = sorted(set(truths))
+    few = 1 < len(kinds) <= 15 and len(truths) > 3 * len(kinds)
+    return min(b - a for a, b in pairwise(kinds)) if few else 0.0
 
 
 def _funnel(scale: Axis, absolute: float, relative: float) -> str:
@@ -204,6 +206,8 @@ def running(rows: Sequence[Sequence[Any]], unit: str | None = None) -> dict[str,
     last = known[-1][0]
     shown = [v for row in known if row[0] >= 0.05 * last for v in row[1:] if v is not None]
     low, high = min(shown), max(shown)
+    if all(row[1] >= 0 for row in known):
+        low = max(low, 0.0)  # an early band may reach below zero where no error can be
     pad = 0.08 * ((high - low) or abs(high) or 1.0)
     low = 0.0 if low >= 0 and low - pad < 0.35 * high else low - pad
     y = axis(low, high + pad, wanted=5, unit=unit)

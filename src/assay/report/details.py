@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.report import charts
-from assay.report.words import affixes, finite, integer, number, share, short, value
+from assay.report.words import affixes, decimals, finite, integer, number, share, short, value
 
 Plain = dict[str, Any]
 MOST_MODELS = 12
@@ -19,12 +19,14 @@ _LAYER = {"plain": 0, "green": 0, "orange": 1, "red": 2}
 LIMITS = {"absolute": 40.0, "relative": 0.2}
 
 
-def details(evaluation: Mapping[str, Any], ranked: Sequence[str]) -> list[Plain]:
-    """The details of at most twelve models, in the order of the leaderboard."""
+def details(
+    evaluation: Mapping[str, Any], ranked: Sequence[str], most: int = MOST_MODELS
+) -> list[Plain]:
+    """The details of the first models of the leaderboard, at most `most`."""
     known = evaluation.get("details") or {}
     names = [name for name in ranked if known.get(name)]
     names += [name for name in known if name not in names and known.get(name)]
-    names = names[:MOST_MODELS]
+    names = names[:most]
     chosen = {name: known[name] for name in names}
     limits = {**LIMITS, **(evaluation.get("bands") or {})}
     thinned = {name: _points(one.get("points"), len(names)) for name, one in chosen.items()}
@@ -41,7 +43,7 @@ def details(evaluation: Mapping[str, Any], ranked: Sequence[str]) -> list[Plain]
             "bands": _bands(one.get("bands"), limits, evaluation.get("unit")) if telling else [],
             "running": _running(one.get("running") or (), evaluation.get("unit")),
             "confusion": _confusion(one.get("confusion"), evaluation.get("classes") or ()),
-            "worst": [_worst(row, evaluation.get("unit"), cut) for row in one.get("worst") or ()],
+            "worst": _worst(one.get("worst") or (), evaluation.get("unit"), cut),
         }
         for index, (name, one) in enumerate(chosen.items())
     ]
@@ -211,14 +213,26 @@ def _inputs(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return row.get("inputs") or {}
 
 
-def _worst(row: Mapping[str, Any], unit: Any, cut: int) -> Plain:
+def _worst(rows: Sequence[Mapping[str, Any]], unit: Any, cut: int) -> list[Plain]:
+    """The worst rows, their numbers with the same decimals throughout."""
+    known = [v for row in rows for key in ("truth", "prediction", "error")
+             if (v := finite(row.get(key))) is not None]  # fmt: skip
+    whole = all(v.is_integer() for v in known)
+    places = 0 if whole and not affixes(unit)["before"] else max(2, decimals([], known))
+    return [_row(row, unit, places, cut) for row in rows]
+
+
+def _row(row: Mapping[str, Any], unit: Any, places: int, cut: int) -> Plain:
     shown = list(_inputs(row).items())
     first = max((str(text) for _, text in shown[:40] if text is not None), key=len, default="")
     return {
         "id": short(row.get("row_id")),
-        "truth": value(row.get("truth"), unit),
-        "prediction": value(row.get("prediction"), unit),
-        "error": value(row.get("error"), unit if finite(row.get("truth")) is not None else None),
+        **{
+            key: value(row.get(key))
+            if finite(row.get(key)) is None
+            else number(row.get(key), places, unit if finite(row.get("truth")) is not None else "")
+            for key in ("truth", "prediction", "error")
+        },
         "glance": short(" ".join(first.split()), 140),
         "inputs": [(short(name), short(text, cut)) for name, text in shown[:40]],
         "left_out": max(0, len(shown) - 40),

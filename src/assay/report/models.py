@@ -20,6 +20,7 @@ from assay.report.words import (
 )
 
 Plain = dict[str, Any]
+MOST_ROWS = 500
 IN_UNIT = ("mae", "rmse", "median_ae")
 IN_PERCENT = ("hits", "accuracy")
 LABELS = {
@@ -63,6 +64,9 @@ class Figures:
         self.decimals = 1 if self.times == 100 else decimals(gaps, [s["value"] for s in found])
         if self.unit in ("USD", "EUR", "GBP") and self.decimals in (1, 3, 4):
             self.decimals = 2
+        middle = sorted(abs(s["value"]) for s in found if s["value"] is not None)
+        if middle and 1 <= middle[len(middle) // 2] < 1000:
+            self.decimals = max(self.decimals, 1 if self.times == 100 else 2)  # as papers print it
         self.higher = any(s.get("better") == "higher" for s in known)
         self.axis = charts.whiskers(list(found), self.unit)
 
@@ -127,7 +131,7 @@ def leaderboard(evaluation: Mapping[str, Any], split: str) -> Plain | None:
     against = _comparisons(evaluation, best, found[0].metric if found else None)
     tops = [one.best() for one in found]
     rows = []
-    for rank, name in enumerate(ranked, 1):
+    for rank, name in enumerate(ranked[:MOST_ROWS], 1):
         model = about.get(name) or {}
         rows.append(
             {
@@ -154,12 +158,14 @@ def leaderboard(evaluation: Mapping[str, Any], split: str) -> Plain | None:
             {
                 "name": short(one.metric, 60),
                 "label": label(one.metric),
+                "by": sentence_case(label(one.metric)),
                 "better": "higher is better" if one.higher else "lower is better",
                 "ticks": one.axis["ticks"],
             }
             for one in found
         ],
         "rows": rows,
+        "more": max(0, len(ranked) - MOST_ROWS),
         "best": short(best) if best is not None else None,
         "compared": any(row["sentence"] or row["p"] for row in rows),
         "costs": any(row["cost"] != MISSING for row in rows),
@@ -251,6 +257,35 @@ def headline(evaluation: Mapping[str, Any]) -> Plain | None:
         if best in one.scores and one.scores[best]["value"] is not None
     ]
     return {"model": short(best), "scores": scores}
+
+
+def lead(board: Mapping[str, Any]) -> str:
+    """Who is ahead, and of how many that can be said.
+
+    >>> rows = [{"best": True, "p": ""}, {"best": False, "p": "0.40", "apart": False}]
+    >>> lead({"rows": rows, "best": "trees", "metrics": [{"label": "Hits"}]})
+    'trees leads by hits, but 1 of 1 other model cannot be told apart from it.'
+    """
+    if not board["metrics"] or board["best"] is None:
+        return ""
+    by = sentence_case(board["metrics"][0]["label"])
+    others = [row for row in board["rows"] if not row["best"] and row["p"] not in ("", MISSING)]
+    level = [row for row in others if not row["apart"]]
+    if not others:
+        return f"{board['best']} leads by {by}."
+    if not level:
+        return f"{board['best']} leads by {by} and is told apart from every other model."
+    count = f"{len(level)} of {many(len(others), 'other model')}"
+    return f"{board['best']} leads by {by}, but {count} cannot be told apart from it."
+
+
+def sentence_case(name: str) -> str:
+    """A metric's label inside a sentence: abbreviations keep their capitals.
+
+    >>> sentence_case("Mean absolute error"), sentence_case("RMSLE"), sentence_case("ROC AUC")
+    ('mean absolute error', 'RMSLE', 'ROC AUC')
+    """
+    return name if name[1:2].isupper() or len(name) == 2 else name[:1].lower() + name[1:]
 
 
 def missing_sentence(board: Mapping[str, Any], rows: Any) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# How much of a colour the darkest cell of a confusion matrix takes on, in percent, so that the
+# number in it stays readable: for light and for dark.
+DEEPEST = (55, 40)
+
 # name: (light, dark). Text colours reach a contrast of 4.5 on `paper` and `card`, marks 3.
 COLOURS: dict[str, tuple[str, str]] = {
     "paper": ("#fbfbfa", "#101317"),
@@ -13,11 +17,11 @@ COLOURS: dict[str, tuple[str, str]] = {
     "soft": ("#55606c", "#a3adb8"),
     "accent": ("#0b5cad", "#6db3f2"),
     "mark": ("#1769bd", "#58a6ee"),
-    "train": ("#8494a5", "#6f8091"),
+    "train": ("#7b8b9c", "#6f8091"),
     "validation": ("#b25a00", "#f0a04b"),
     "test": ("#0b5cad", "#6db3f2"),
     "good": ("#0a7355", "#3cc79b"),
-    "fair": ("#a85b00", "#eda13a"),
+    "fair": ("#9f5500", "#eda13a"),
     "bad": ("#b8243f", "#ff7d8c"),
     "good-area": ("#dcf1e9", "#12362c"),
     "fair-area": ("#fdefd9", "#3a2c14"),

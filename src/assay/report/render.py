@@ -8,11 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.report.palette import COLOURS
+from assay.report.palette import COLOURS, DEEPEST
 from assay.report.summarize import summarize
 
 if TYPE_CHECKING:
     import jinja2
+
+MOST_CHARACTERS = 2_800_000  # so that the page stays under 3 MB
 
 
 def render(
@@ -31,7 +33,7 @@ def render(
         gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
 
     Returns:
-        The page, under 3 MB.
+        The page, under 3 MB; where it would be larger it shows the details of fewer models.
 
     >>> page = render({"name": "<b>", "rows": {"read": 2, "kept": 2}}, None)
     >>> "<b>" in page, "&lt;b&gt;" in page
@@ -39,13 +41,20 @@ def render(
     """
     environment = _environment()
     script = _source(environment, "script.js")
-    page = environment.get_template("report.html.j2").render(
-        page=summarize(manifest, evaluation, gates),
-        colours=COLOURS,
-        style=_source(environment, "style.css"),
-        script=script,
-        script_hash=_policy_hash(script),
-    )
+    template = environment.get_template("report.html.j2")
+    style, digest = _source(environment, "style.css"), _policy_hash(script)
+    page = ""
+    for most in (12, 6, 3, 1):  # nearly always the first; details are what makes a page large
+        page = template.render(
+            page=summarize(manifest, evaluation, gates, most_details=most),
+            colours=COLOURS,
+            deepest=DEEPEST,
+            style=style,
+            script=script,
+            script_hash=digest,
+        )
+        if len(page) < MOST_CHARACTERS:
+            break
     return _writable(page)
 
 

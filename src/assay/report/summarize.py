@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.report import dataset, models
-from assay.report.details import details
+from assay.report.details import MOST_MODELS, details
 from assay.report.words import finite, integer, many, share, short, size
 
 Plain = dict[str, Any]
@@ -17,6 +17,8 @@ def summarize(
     manifest: Mapping[str, Any] | None,
     evaluation: Mapping[str, Any] | None,
     gates: Sequence[Mapping[str, Any]] = (),
+    *,
+    most_details: int = MOST_MODELS,
 ) -> Plain:
     """Decide what the report shows; parts that were not given are None or empty.
 
@@ -24,6 +26,7 @@ def summarize(
         manifest: a version's manifest.json, or None.
         evaluation: evaluation.json, or None.
         gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
+        most_details: of how many models the points, confusions and worst rows are shown.
 
     >>> page = summarize({"name": "prices", "rows": {"read": 10, "kept": 8}}, None)
     >>> page["verdict"]["word"], page["waterfall"]["bars"][-1]["share"]
@@ -36,12 +39,12 @@ def summarize(
     others = sorted({str(s.get("split")) for s in scored.get("scores") or () if s.get("split")})
     target = scored.get("target") or (built.get("recipe") or {}).get("target")
     best = models.headline(scored) if scored else None
-    shown = details(scored, models.order(scored, found)) if scored else []
+    shown = details(scored, models.order(scored, found), most_details) if scored else []
     return {
         "title": short(built.get("name") or scored.get("name") or "evaluation", 120),
         "version": short(built.get("version") or scored.get("version"), 60),
         "about": _about(built, scored, target),
-        "verdict": verdict(gates, bool(scored), best),
+        "verdict": verdict(gates, models.lead(board) if board else "", bool(scored)),
         "figures": _key_numbers(built, scored, best),
         "waterfall": dataset.waterfall(built),
         "sources": dataset.sources(built),
@@ -69,10 +72,10 @@ def summarize(
     }  # fmt: skip
 
 
-def verdict(gates: Sequence[Mapping[str, Any]], scored: bool, best: Plain | None) -> Plain:
+def verdict(gates: Sequence[Mapping[str, Any]], lead: str = "", scored: bool = False) -> Plain:
     """One word and one sentence for all gates together.
 
-    >>> verdict([{"gate": "rows", "verdict": "fail"}], True, None)["sentence"]
+    >>> verdict([{"gate": "rows", "verdict": "fail"}])["sentence"]
     'One of 1 gate failed: rows.'
     """
     by_word: dict[str, list[str]] = {word: [] for word in VERDICTS}
@@ -93,8 +96,8 @@ def verdict(gates: Sequence[Mapping[str, Any]], scored: bool, best: Plain | None
         sentence = "The only gate passed." if len(gates) == 1 else f"All {total} passed."
         return {"kind": "pass", "word": "Pass", "sentence": sentence}
     word = "Evaluated" if scored else "Built"
-    sentence = f"{best['model']} is ahead. " if best else ""
-    return {"kind": "none", "word": word, "sentence": f"{sentence}No gates were asked for."}
+    sentence = f"{lead} No gates were asked for.".strip()
+    return {"kind": "none", "word": word, "sentence": sentence}
 
 
 def _word(gate: Mapping[str, Any]) -> str:

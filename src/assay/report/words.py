@@ -162,7 +162,7 @@ def decimals(widths: Iterable[Any], fallback: Iterable[Any] = ()) -> int:
     >>> decimals([19.2, 21.0]), decimals([0.14]), decimals([], [0.05]), decimals([4000])
     (1, 3, 3, 0)
     """
-    known = sorted(w for w in map(finite, widths) if w)
+    known = sorted(abs(w) for w in map(finite, widths) if w)
     if not known:
         known = sorted(abs(w) for w in map(finite, fallback) if w)
     if not known:

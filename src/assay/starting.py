@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -336,7 +337,7 @@ def _entry(key: str, value: Any, *, indent: int = 0) -> list[str]:
         return [start + _flow(value)]
     lines = [start + "["]
     for position, item in enumerate(value):
-        word = _flow([item])[1:-1] + ("]" if position == len(value) - 1 else ",")
+        word = _flow(item) + ("]" if position == len(value) - 1 else ",")
         if len(lines[-1]) + 1 + len(word) > WIDTH and not lines[-1].endswith("["):
             lines.append(" " * (indent + 2) + word)
         else:
@@ -346,14 +347,17 @@ def _entry(key: str, value: Any, *, indent: int = 0) -> list[str]:
 
 def _flow(value: Any) -> str:
     """A value on one line."""
-    text = yaml.safe_dump(
-        value, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True
-    )
-    text = text.removesuffix("\n").removesuffix("\n...")
-    if "\n" in text:  # a line break in a name: JSON's spelling is YAML too
-        import orjson
-
-        return orjson.dumps(value).decode()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    # Inside brackets more characters need quotes, and quotes harm nowhere.
+    text = yaml.safe_dump([value], allow_unicode=True, width=10**9, default_flow_style=True)
+    text = text.strip()[1:-1]
+    # What looks like a number to other readers of YAML than this one, and line breaks, are
+    # written as JSON, which is YAML too.
+    if isinstance(value, str) and ("\n" in text or (text == value and text[:1] in "+-.0123456789")):
+        return json.dumps(value, ensure_ascii=False)
     return text
 
 

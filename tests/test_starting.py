@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import AssayError, RecipeError, SourceError, StorageError
-from assay.init import init
+from assay.starting import init
 from assay.recipe import load
 
 WORDS = ("silk", "wool", "soft", "warm", "light", "fits", "large", "lovely", "poor", "torn", "blue")
@@ -161,7 +161,7 @@ odd = st.text(
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(odd | st.sampled_from(["yes", "5", "a: b", "#x", "[k]", "null", "'"]),
+@given(st.lists(odd | st.sampled_from(["yes", "5", "1e5", "a: b", "#x", "[k]", "null", "'"]),
                 min_size=3, max_size=5, unique=True))  # fmt: skip
 def test_any_column_names_make_a_recipe_that_loads(tmp_path_factory, columns):
     folder = tmp_path_factory.mktemp("names")
