@@ -1,0 +1,274 @@
+"""One shard of JSON lines to rows of text."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+from assay.sources.grammar import record_starts
+from assay.sources.loaded import Loaded, Reject, count_lines, loaded, with_columns
+from assay.sources.text import to_utf8
+
+_NO_MARKS = np.empty(0, dtype=np.int64)
+# Escapes that the fast reader gets wrong: half of a surrogate pair, which is no text, it makes a
+# NUL, and control characters it leaves bare in the text of nested values, which is no JSON then.
+_ONE_OF = {
+    letters: np.isin(np.arange(256), list(letters.encode()))
+    for letters in ("ubf", "dD", "89abcdefABCDEF", "01")
+}
+_KINDS = {
+    type(None): "null", bool: "boolean", int: "integer", float: "number",
+    str: "string", list: "list", dict: "object",
+}  # fmt: skip
+
+
+def load(raw: bytes, encoding: str = "utf-8", columns: Sequence[str] | None = None) -> Loaded:
+    """Read a shard of JSON lines; every column is text, a missing key and `null` are null.
+
+    Numbers and booleans come as their JSON text, lists and objects too. Blank lines are skipped;
+    a line that is no JSON object is set aside. NaN and Infinity, which JSON has not but Python
+    writes, come as the texts "NaN" and "Infinity". Where a key stands twice, the first counts.
+
+    >>> found = load(b'{"a": 1.50, "b": "1.50"}\\n{"a": {"x": [true]}}\\noops\\n')
+    >>> found.rows.rows(), found.rejects.rows()[0][:2]
+    ([('1.5', '1.50'), ('{"x": [true]}', None)], (3, 'oops'))
+    """
+    data, note = to_utf8(raw, encoding)
+    names = list(survey(data)) if columns is None else list(columns)
+    starts = record_starts(data, _NO_MARKS)
+    lines = count_lines(data)
+    mended = _mended(data)
+    try:
+        rows = _read(mended, names)
+    except pl.exceptions.ComputeError:
+        rows = None  # some line is not plain JSON; it is found and set aside below
+    if rows is not None and rows.height == len(starts):
+        numbers = np.arange(1, lines + 1) if len(starts) == lines else _numbers(data, starts)
+        return loaded(with_columns(rows, names, pl.String()), numbers, lines, notes=[note])
+    good, kept, rejects, said = _sorted(mended.split(b"\n"), names)
+    rows = _read(b"\n".join(good), names)
+    return loaded(
+        with_columns(rows, names, pl.String()), kept, lines, rejects=rejects, notes=[note, said]
+    )
+
+
+def survey(data: bytes) -> dict[str, frozenset[str]]:
+    """Every key and the kinds of its values, in order of first sight; no object is kept.
+
+    >>> found = survey(b'{"b": 1}\\n{"b": null, "a": []}\\n')
+    >>> list(found), sorted(found["b"])
+    (['b', 'a'], ['integer', 'null'])
+    """
+    lines = data.split(b"\n")
+    try:
+        seen = _seen(lines)
+    except (orjson.JSONDecodeError, AttributeError):
+        objects = (value for line in lines if (value := _object(line)) is not None)
+        seen = {(key, item.__class__): None for value in objects for key, item in value.items()}
+    found: dict[str, set[str]] = {}
+    for name, kind in seen:
+        found.setdefault(name, set()).add(_KINDS[kind])
+    return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The object on a line, by whichever reader accepts it."""
+    if not line or line.isspace():
+        return None
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            value = _lenient(line)
+        except (ValueError, RecursionError):
+            return None  # `load` sets this line aside and says why
+    return value if isinstance(value, dict) else None
+
+
+def _seen(lines: list[bytes]) -> dict[tuple[str, type], None]:
+    loads = orjson.loads
+    return {
+        (key, value.__class__): None
+        for line in lines
+        if line and not line.isspace()
+        for key, value in loads(line).items()
+    }
+
+
+def _read(data: bytes, names: list[str]) -> pl.DataFrame:
+    if not data.strip():
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    # A frame without columns has no height, so one column is read in any case.
+    schema = dict.fromkeys(names or ["_"], pl.String)
+    return pl.read_ndjson(io.BytesIO(data), schema=schema)
+
+
+def _misread(data: bytes) -> Iterator[int]:
+    """Places of the escapes that the fast reader gets wrong."""
+    if b"\\" not in data:
+        return
+    letters = np.frombuffer(data + b"    ", dtype=np.uint8)
+    at = np.flatnonzero(letters == ord("\\"))
+    at = at[_ONE_OF["ubf"][letters[at + 1]]]
+    first, second, third, fourth = (letters[at + offset] for offset in (1, 2, 3, 4))
+    surrogate = _ONE_OF["dD"][second] & _ONE_OF["89abcdefABCDEF"][third]
+    control = (second == ord("0")) & (third == ord("0")) & _ONE_OF["01"][fourth]
+    for place in at[(first != ord("u")) | surrogate | control].tolist():
+        if not _escaped(data, place) and not _paired(data, place):
+            yield place
+
+
+def _escaped(data: bytes, at: int) -> bool:
+    """Say whether the backslash at this place is itself escaped."""
+    before = at
+    while before and data[before - 1] == 0x5C:
+        before -= 1
+    return (at - before) % 2 == 1
+
+
+def _paired(data: bytes, at: int) -> bool:
+    """Say whether this escape is one half of a whole surrogate pair."""
+    begin, digit = data[at : at + 3].lower(), data[at + 3 : at + 4].lower()
+    if begin != b"\\ud":
+        return False
+    if digit in b"89ab":
+        return data[at + 6 : at + 9].lower() == begin and data[at + 9 : at + 10] in b"cdefCDEF"
+    before = at - 6
+    high = data[max(before, 0) : at - 3].lower() == begin and data[at - 3 : at - 2] in b"89abAB"
+    return high and not _escaped(data, before)
+
+
+def _mended(data: bytes) -> bytes:
+    """The same lines, those with such escapes written again; nearly always there are none."""
+    spans = {
+        (data.rfind(b"\n", 0, at) + 1, end if (end := data.find(b"\n", at)) >= 0 else len(data))
+        for at in _misread(data)
+    }
+    pieces: list[bytes] = []
+    done = 0
+    for start, stop in sorted(spans):
+        try:
+            line = _rewritten(_lenient(data[start:stop]))
+        except (ValueError, RecursionError):
+            line = data[start:stop]  # the fast reader will refuse it as well
+        pieces += (data[done:start], line)
+        done = stop
+    return b"".join((*pieces, data[done:])) if spans else data
+
+
+def _numbers(data: bytes, starts: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
+    return np.searchsorted(ends, starts) + 1
+
+
+def _sorted(
+    lines: list[bytes], names: list[str]
+) -> tuple[list[bytes], list[int], list[Reject], str | None]:
+    """Good lines, their numbers, and the others; only a shard that is not plain JSON comes here.
+
+    A line that strict JSON refuses and Python's reader accepts is written again in strict JSON.
+    """
+    good: list[bytes] = []
+    kept: list[int] = []
+    rejects: list[Reject] = []
+    loose = 0
+    for number, line in enumerate(lines, start=1):
+        if not line or line.isspace():
+            continue
+        plain = _plain(line)
+        if plain is None:
+            try:
+                plain = _rewritten(_lenient(line))
+                _read(plain, names)
+            except (ValueError, RecursionError, pl.exceptions.ComputeError) as error:
+                rejects.append((number, line.decode().rstrip("\r"), _said(error)))
+                continue
+            loose += 1
+        good.append(plain)
+        kept.append(number)
+    which = "1 line needed" if loose == 1 else f"{loose} lines needed"
+    note = f"{which} a lenient JSON reader (NaN, control characters, half surrogate pairs, …)"
+    return good, kept, rejects, note if loose else None
+
+
+def _plain(line: bytes) -> bytes | None:
+    """The line itself, if it is an object in strict JSON."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return line if isinstance(value, dict) else None
+
+
+def _lenient(line: bytes) -> dict[str, Any]:
+    value = json.loads(
+        line.decode(),
+        strict=False,
+        object_pairs_hook=_first_wins,
+        parse_float=_float,
+        parse_int=lambda digits: int(digits) if len(digits) < 4000 else digits,
+    )
+    if not isinstance(value, dict):
+        raise ValueError(f"this is a JSON {_KINDS[type(value)]}, not an object")
+    return value
+
+
+def _rewritten(value: dict[str, Any]) -> bytes:
+    rows = {_whole(key): _safe(item) for key, item in value.items()}
+    return json.dumps(rows, ensure_ascii=False).encode()
+
+
+def _safe(value: Any) -> Any:
+    """A value that strict JSON can hold and the fast reader renders as it should."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("-" if value < 0 else "") + "Infinity"
+    value = _clean(value)
+    if isinstance(value, list | dict):
+        text = json.dumps(value, ensure_ascii=False)
+        return text if any(True for _ in _misread(text.encode())) else value
+    return value
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(_whole(key), value)
+    return found
+
+
+def _float(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else digits
+
+
+def _clean(value: Any) -> Any:
+    """Nested values without what JSON cannot hold: no NaN, no half surrogate pairs."""
+    if isinstance(value, dict):
+        return {_whole(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _whole(value) if isinstance(value, str) else value
+
+
+def _whole(text: str) -> str:
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, pl.exceptions.ComputeError):
+        return f"not JSON: {error}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} at character {error.pos + 1}"
+    return str(error)

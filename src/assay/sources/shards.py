@@ -1,0 +1,187 @@
+"""A source to shards, a shard to rows.
+
+A source is a file, a glob, a folder, a list of them, or a frame in memory. It is cut into shards:
+byte ranges of CSV and JSONL, row groups of Parquet, batches of Arrow. Whatever cannot be cut is
+written once as a plain file first. A shard is small, can be pickled, and is read on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from assay.errors import SourceError
+from assay.recipe import Read
+from assay.sources import csv, cut, files, jsonl, spool, tables
+from assay.sources.dialect import sniff
+from assay.sources.grammar import Dialect
+from assay.sources.loaded import Loaded
+from assay.sources.text import is_utf8, mark, to_utf8
+
+__all__ = ["Dialect", "Loaded", "Shard", "fingerprint", "load", "locate", "survey"]
+
+SHARD_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A piece of a source: a byte range of text, or row groups of Parquet, or Arrow's batches.
+
+    `name` is how the file is called where it came from, `path` where its bytes are now. `notes`
+    say what was found out about the file; its first shard carries them.
+    """
+
+    path: str
+    name: str
+    format: str
+    start: int
+    stop: int
+    dialect: Dialect | None = None
+    notes: tuple[str, ...] = ()
+
+
+def locate(source: Any, read: Read, spool: Path, *, shard_bytes: int = SHARD_BYTES) -> list[Shard]:
+    """Find the files of a source and cut them into shards, in the order of their names.
+
+    The cuts depend on the bytes and on `shard_bytes` alone. Compressed files, JSON arrays,
+    pickles, UTF-16 and frames are written once into the folder `spool`.
+
+    Raises:
+        SourceError: the source is missing, empty, damaged or of a kind that is not read.
+        StorageError: `spool` cannot be written to.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> shard, = locate([{"a": 1}, {"a": 2}], Read(), folder)
+    >>> shard.format, load(shard).rows["a"].to_list()
+    ('jsonl', ['1', '2'])
+    """
+    if shard_bytes < 1:
+        raise SourceError("A shard holds at least one byte.", received=shard_bytes)
+    if files.is_data(source):
+        plain = files.remembered(source, type(source).__name__, spool, shard_bytes)
+        return _cut(plain, read, shard_bytes)
+    shards: list[Shard] = []
+    empty: list[str] = []
+    for path, name in files.found(source):
+        plains = files.plain(path, name, read, spool, shard_bytes)
+        empty += [] if plains else [name]
+        for plain in plains:
+            shards += _cut(plain, read, shard_bytes)
+    if not shards:
+        raise SourceError("There is nothing in this source; it is empty.", where=", ".join(empty))
+    if empty:
+        said = f"left out because empty: {', '.join(empty)}"
+        shards[0] = replace(shards[0], notes=(*shards[0].notes, said))
+    return shards
+
+
+def _cut(plain: files.Plain, read: Read, shard_bytes: int) -> list[Shard]:
+    dialect: Dialect | None = None
+    notes = plain.notes
+    with spool.readable(plain.path):
+        if plain.format in ("parquet", "arrow"):
+            ranges = tables.cut(plain.path, plain.format, shard_bytes)
+        elif plain.format == "csv":
+            dialect, said = _dialect(plain, read)
+            notes = (*notes, *said)
+            ranges = cut.cut(plain.path, dialect, quoted=True, shard_bytes=shard_bytes)
+        else:
+            with plain.path.open("rb") as file:
+                head = mark(file.read(4))[1]
+            dialect = Dialect(head=head, encoding=plain.encoding)
+            ranges = cut.cut(plain.path, dialect, quoted=False, shard_bytes=shard_bytes)
+    return [
+        Shard(str(plain.path), plain.name, plain.format, start, stop, dialect, () if at else notes)
+        for at, (start, stop) in enumerate(ranges)
+    ]
+
+
+def _dialect(plain: files.Plain, read: Read) -> tuple[Dialect, tuple[str, ...]]:
+    sample = files.sample(plain.path)
+    text, _ = to_utf8(sample, plain.encoding)
+    dialect, notes = sniff(text, read, plain.name)
+    with plain.path.open("rb") as file:
+        begin = mark(file.read(4))[1]
+    # The header's length was measured in UTF-8; in the file it ends after as many lines.
+    header = text[: dialect.head]
+    if header and not is_utf8(sample):
+        lines = sample.split(b"\n")[: header.count(b"\n")]
+        length = sum(len(line) + 1 for line in lines) if header.endswith(b"\n") else len(sample)
+    else:
+        length = len(header)
+    return replace(dialect, head=begin + length, encoding=plain.encoding), notes
+
+
+def fingerprint(shard: Shard) -> str:
+    """Hash what a shard holds and how it is read (xxh3, 128 bits, hex); its place counts not.
+
+    Raises:
+        SourceError: the file is gone or damaged.
+    """
+    path = Path(shard.path)
+    first = shard.start == 0
+    if shard.format in ("parquet", "arrow"):
+        with spool.readable(path):
+            return tables.fingerprint(path, shard.format, shard.start, shard.stop)
+    state = xxhash.xxh3_128(repr((shard.format, shard.dialect, first)).encode())
+    state.update(_bytes(shard))
+    return state.hexdigest()
+
+
+def survey(shard: Shard) -> dict[str, frozenset[str]]:
+    """Every column of a shard and the kinds of its values, in order of first sight.
+
+    Kinds are null, integer, number, boolean, string, datetime, list and object; those of CSV
+    are read off the texts.
+
+    Raises:
+        SourceError: the file is gone or damaged.
+    """
+    if shard.format == "jsonl":
+        data, _ = to_utf8(_body(shard), _of(shard).encoding)
+        return jsonl.survey(data)
+    rows = load(shard).rows
+    return csv.kinds(rows) if shard.format == "csv" else tables.kinds(rows)
+
+
+def load(shard: Shard, columns: Sequence[str] | None = None) -> Loaded:
+    """Read a shard's rows, all its columns or those named; an absent column is all null.
+
+    From CSV and JSONL every column comes as text, from Parquet and Arrow in its own type. Lines
+    that cannot be parsed are set aside in `rejects`.
+
+    Raises:
+        SourceError: the file is gone or damaged.
+    """
+    path = Path(shard.path)
+    if shard.format in ("parquet", "arrow"):
+        with spool.readable(path):
+            found = tables.load(path, shard.format, shard.start, shard.stop, columns)
+    elif shard.format == "csv":
+        found = csv.load(_bytes(shard), _of(shard), columns, first=shard.start == 0)
+    else:
+        found = jsonl.load(_body(shard), _of(shard).encoding, columns)
+    return replace(found, notes=(*shard.notes, *found.notes)) if shard.notes else found
+
+
+def _of(shard: Shard) -> Dialect:
+    return shard.dialect or Dialect()
+
+
+def _body(shard: Shard) -> bytes:
+    data = _bytes(shard)
+    return data if shard.start else data[_of(shard).head :]
+
+
+def _bytes(shard: Shard) -> bytes:
+    with spool.readable(Path(shard.path)), Path(shard.path).open("rb") as file:
+        file.seek(shard.start)
+        data = file.read(shard.stop - shard.start)
+    if len(data) < shard.stop - shard.start:
+        raise SourceError("This file has become shorter since it was located.", where=shard.path)
+    return data
