@@ -229,3 +229,77 @@ GATES = [
     {"gate": "better", "verdict": "inconclusive",
      "detail": "boosted_trees is not told apart from tfidf_linear (p = 0.31) with 250 rows."},
 ]  # fmt: skip
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    "\"quoted\" 'and' `ticked` &amp; {{ 7 * 7 }} {% raw %}",
+    "line\u2028paragraph\u2029nul\x00 half \ud800",
+    '=HYPERLINK("http://example.invalid","x")',
+    "שלום עולם \u202egnp.exe",
+    "W" * 5000,
+)
+
+
+def hostile() -> tuple[Plain, Plain, list[Plain]]:
+    """A manifest, an evaluation and gates in which every text is an attack or absurdly long."""
+    bad = [*HOSTILE]
+    built, scored = manifest(), numbers(rows=40)
+    built["name"], built["version"], built["notes"] = bad[0], bad[1], bad
+    built["fields"] = {
+        f"{text} {i}": {**profile, "unit": bad[i % 6]}
+        for i, (text, profile) in enumerate(zip(bad * 2, [*built["fields"].values()] * 2,
+                                                strict=True))
+    }  # fmt: skip
+    built["fields"]["categories"] = {
+        "type": "category", "null": 0, "distinct": 7,
+        "top": [[text, {"train": 3, text: 1}] for text in bad],
+    }  # fmt: skip
+    built["splits"] = {"train": 10, **dict.fromkeys(bad, 1)}
+    built["reasons"] = {f"{text}: {text}": 5 for text in bad}
+    built["steps"] = [{"position": 0, "step": text, "set_aside": 1, "changed": 0,
+                       "rules": {text: 1}, "version": text} for text in bad]  # fmt: skip
+    built["recipe"]["steps"] = [{text: {text: text}} for text in bad]
+    built["sources"][0]["name"] = built["files"][0]["path"] = bad[1]
+    scored["name"], scored["target"], scored["unit"] = bad[1], bad[0], bad[1]
+    names = {model["model"]: bad[i] for i, model in enumerate(scored["models"])}
+    for model in scored["models"]:
+        model["parameters"], model["error"] = {bad[0]: bad[1]}, bad[1]
+        model["model"] = names[model["model"]]
+    for score in scored["scores"]:
+        score["model"], score["method"] = names[score["model"]], bad[1]
+    for pair in scored["comparisons"]:
+        pair["a"], pair["b"] = names[pair["a"]], names[pair["b"]]
+        pair["sentence"], pair["test"] = bad[1], bad[0]
+    scored["best"] = names[scored["best"]]
+    scored["details"] = {names[name]: one for name, one in scored["details"].items()}
+    for one in scored["details"].values():
+        for index, point in enumerate(one["points"]):
+            point[0] = bad[index % len(bad)]
+        for index, row in enumerate(one["worst"]):
+            row["row_id"] = bad[index % len(bad)]
+            row["inputs"] = {text: text for text in bad}
+    return built, scored, [{"gate": t, "verdict": t, "detail": t} for t in bad]
+
+
+def vast() -> tuple[Plain, Plain]:
+    """300 models, 200 fields, 77 classes, and details of 40 models with 2,000 points each."""
+    built, scored = manifest(), numbers(rows=2000)
+    profiles = list(built["fields"].values())
+    built["fields"] = {f"field_{i}": profiles[i % len(profiles)] for i in range(200)}
+    built["reasons"] = {f"contract: field_{i}: type": i + 1 for i in range(80)}
+    first = scored["details"]["boosted_trees"]
+    confusion = classes(77, models=1)["details"]["model_0"]["confusion"]
+    for row in first["worst"]:
+        row["inputs"] = {f"field_{i}": "long text " * 60 for i in range(200)}
+    template = [score for score in scored["scores"] if score["model"] == "boosted_trees"]
+    for i in range(295):
+        name = f"candidate_{i}"
+        scored["models"].append({**scored["models"][0], "model": name})
+        scored["scores"] += [
+            {**s, "model": name, "value": s["value"] * (1 + i / 100)} for s in template
+        ]
+        if i < 40:
+            scored["details"][name] = {**first, "confusion": confusion}
+    return built, scored
