@@ -292,3 +292,14 @@ def test_a_file_that_is_no_evaluation_is_refused(tmp_path):
     path.write_text('{"name": "x"}')
     with pytest.raises(PredictionsError, match="not an evaluation"):
         Evaluation.from_file(path)
+
+
+@pytest.mark.parametrize("written", [["True", "False"], ["1.0", "2.0"], [" a", "b "]])
+def test_odd_spellings_of_labels_are_one_label(written):
+    truth = Truth(pl.Series(["a", "b"]), pl.Series(written), "class", classes=tuple(written))
+    proba = {f"proba_{label}": [1.0 - place, place] for place, label in enumerate(written)}
+
+    found = score(truth, {"m": pl.DataFrame({"prediction": written} | proba)}, "accuracy,log_loss")
+
+    assert [one.value for one in found.scores] == pytest.approx([1.0, 0.0], abs=1e-9)
+    assert len(found.classes) == 2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.errors import PredictionsError
+from assay.errors import AssayError, PredictionsError
 from assay.evaluation.evaluate import evaluate
 from assay.evaluation.predictions import about, align, outputs, read_predictions
 from assay.evaluation.truth import Truth, classes_of, id_column, positive_of, truth_from
@@ -71,6 +71,11 @@ def test_any_text_is_a_finite_number_or_none(texts):
 
 def test_not_finite_numbers_are_missing():
     assert numbers(pl.Series([1.0, float("nan"), float("inf")])).to_list() == [1.0, None, None]
+
+
+def test_categories_are_read_as_their_text():
+    for dtype in (pl.Categorical, pl.Enum(["20", "10"])):
+        assert numbers(pl.Series(["10", "20"], dtype=dtype)).to_list() == [10.0, 20.0]
 
 
 def test_labels_are_the_same_whatever_their_type():
@@ -148,6 +153,27 @@ def test_files_of_every_format_are_read(tmp_path, suffix):
 
     assert found.best == "gpt"
     assert found.scores[0].value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("", AssayError),
+        ("id,prediction\n", AssayError),
+        ("id,guess\n1,2\n", PredictionsError),
+    ],
+)
+def test_files_without_predictions_are_refused(tmp_path, content, kind):
+    path = tmp_path / "empty.csv"
+    path.write_text(content)
+    truth = pl.DataFrame({"id": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
+
+    with pytest.raises(kind):
+        evaluate(truth, path)
+    with pytest.raises(AssayError):
+        evaluate(path, truth)
+    with pytest.raises(AssayError):
+        evaluate(truth, tmp_path / "absent.csv")
 
 
 def test_without_a_common_id_the_hint_names_the_candidates():

@@ -71,6 +71,8 @@ def truth_from(
     >>> truth_from(table, id="id", task="number").values.to_list()
     [3.0, 4.0, 5.0]
     """
+    if not table.height:
+        raise PredictionsError("The truth holds no rows.", where=name)
     target = target or _target(table, id)
     needed(table, [id, target], "the truth")
     ids = labels(table[id])
