@@ -158,7 +158,7 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
         unit=fields[target].unit,
         split=split,
     )
-    return Held(training, rows.select(dict.fromkeys([ROW_ID, *inputs])), truth)
+    return Held(training, rows.select(list(dict.fromkeys([ROW_ID, *inputs]))), truth)
 
 
 def _usable(
