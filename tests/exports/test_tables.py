@@ -37,7 +37,7 @@ FIELDS = {
 }
 TEXT = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
-    st.text("=+-@'\t\r\n\"',;a", max_size=6),
+    st.text("=+-@'\t\r\n\"',;a\\", max_size=6),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
