@@ -136,3 +136,22 @@ def test_the_difference_is_that_of_the_other_model_to_the_best():
     assert other["difference"].startswith("+4")
     assert other["difference_interval"].startswith("+2")
     assert other["apart"]
+
+
+def test_a_text_shows_its_lengths_unless_its_values_recur():
+    shape = {"min": 1, "max": 9, "histogram": {"edges": [1, 5, 9], "counts": {"train": [60, 40]}}}
+    text = {"type": "string", "null": 0, "distinct": 90, "length": shape}
+    manifest = {
+        "rows": {"read": 100, "kept": 100},
+        "splits": {"train": 100},
+        "fields": {
+            "free": {**text, "top": [["hello", {"train": 3}]]},
+            "style": {**text, "top": [["raw", {"train": 70}], ["rewritten", {"train": 30}]]},
+        },
+    }
+
+    free, style = summarize(manifest, None)["fields"]
+
+    assert free["of_length"] and free["histogram"]
+    assert not style["of_length"] and not style["histogram"]
+    assert [row["value"] for row in style["top"]] == ["raw", "rewritten"]

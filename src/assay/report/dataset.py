@@ -149,7 +149,7 @@ def _role(name: str, recipe: Mapping[str, Any]) -> str:
 def _field(name: str, profile: Mapping[str, Any], kept: Any) -> Plain:
     kind, unit = str(profile.get("type") or ""), profile.get("unit")
     shape = profile
-    of_length = not profile.get("histogram") and not profile.get("top") and profile.get("length")
+    of_length = not profile.get("histogram") and _telling(profile, kept)
     if of_length:
         shape, unit = profile["length"], "characters"
     drawn = shape.get("histogram") or {}
@@ -167,8 +167,32 @@ def _field(name: str, profile: Mapping[str, Any], kept: Any) -> Plain:
         "range": _range(shape, unit, kind),
         "of_length": bool(of_length),
         "histogram": charts.histogram(edges, counts, None if of_length else unit),
-        "ends": [value(edge, None, 16) for edge in (edges[0], edges[-1])] if edges else [],
+        "ends": _ends(edges, shape),
     }
+
+
+def _telling(profile: Mapping[str, Any], kept: Any) -> bool:
+    """Whether the lengths of a text tell more than its most frequent values, which hardly recur."""
+    listed = [count for _, counts in profile.get("top") or () for count in (counts or {}).values()]
+    covered = sum(finite(count) or 0 for count in listed)
+    return bool(profile.get("length")) and covered < 0.3 * (finite(kept) or 0) + 1e-9
+
+
+def _ends(edges: Sequence[Any], shape: Mapping[str, Any]) -> list[str]:
+    """What stands under the first and the last bin; a sign where the bin also holds what is beyond.
+
+    The few most extreme values may be counted in the outer bins, so that they do not stretch all.
+    """
+    if not edges:
+        return []
+    below, above = finite(shape.get("min")), finite(shape.get("max"))
+    first, last = finite(edges[0]), finite(edges[-1])
+    more_below = below is not None and first is not None and below < first
+    more_above = above is not None and last is not None and above > last
+    return [
+        f"{'≤ ' if more_below else ''}{value(edges[0], None, 16)}",
+        f"{'≥ ' if more_above else ''}{value(edges[-1], None, 16)}",
+    ]
 
 
 def _ordered(counts: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,9 +278,7 @@ def target(manifest: Mapping[str, Any], name: str | None) -> Plain | None:
         "name": short(name),
         "histogram": shape,
         "axis": scale,
-        "ends": [value(edge, profile.get("unit"), 16) for edge in (edges[0], edges[-1])]
-        if edges
-        else [],
+        "ends": _ends(edges, profile),
         "top": top(profile, splits(manifest), 100) if shape is None else [],
         "more": max(0, int(finite(profile.get("distinct")) or 0) - len(listed)),
     }
