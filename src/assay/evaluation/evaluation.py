@@ -180,5 +180,10 @@ def _shown(score: Score | None) -> str:
     if score is None or score.value is None:
         return "–"
     if score.low is None or score.high is None:
-        return f"{score.value:.4g}"
-    return f"{score.value:.4g} ({score.low:.4g} to {score.high:.4g})"
+        return _digits(score.value)
+    return f"{_digits(score.value)} ({_digits(score.low)} to {_digits(score.high)})"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    return f"{value:,.4g}" if size >= 1e6 else f"{value:,.2f}" if size >= 10 else f"{value:.4f}"
