@@ -86,8 +86,8 @@ def table(results: list[Result]) -> str:
     """The results as Markdown; ratios are to the first assay run."""
     base = next(result for result in results if result.name == "assay").run
     lines = [
-        "| run | records | wall s | to assay | peak GB (PSS) | to assay | not files | RSS GB |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| run | records | wall s | to assay | CPU s | GB (PSS) | to assay | not files | RSS GB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for result in results:
         run = result.run
@@ -152,7 +152,10 @@ def _json(path: Path) -> dict[str, Any]:
 def _checked(command: list[str]) -> Run:
     print(" ".join(command), file=sys.stderr)
     run = measured(command, folder=REPOSITORY, environment={"HF_HUB_OFFLINE": "1"})
-    print(f"  {run.seconds:.1f} s, {run.pss / 1e9:.2f} GB", file=sys.stderr)
+    print(
+        f"  {run.seconds:.1f} s, {run.cpu:.1f} s of processors, {run.pss / 1e9:.2f} GB",
+        file=sys.stderr,
+    )
     if run.code:
         sys.exit(f"exit status {run.code}\n{run.messages}")
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -22,6 +23,7 @@ class Run:
 
     Attributes:
         seconds: wall time from start to end.
+        cpu: processor time of all processes, user and system; steadier on a busy machine.
         rss: highest sum of resident memory over all processes, in bytes; shared pages count once
             for every process that maps them.
         pss: the same with shared pages divided among their users, so that each counts once.
@@ -33,6 +35,7 @@ class Run:
     """
 
     seconds: float
+    cpu: float
     rss: int
     pss: int
     anonymous: int
@@ -49,7 +52,7 @@ def measured(command: list[str], *, folder: Path, environment: dict[str, str]) -
     the page tables, every 200 ms.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), _cpu()
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -74,9 +77,14 @@ def measured(command: list[str], *, folder: Path, environment: dict[str, str]) -
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, _cpu() - worked
         output, messages = _text(out), _text(err)
-    return Run(seconds, rss, pss, anonymous, processes, process.returncode, output, messages)
+    return Run(seconds, cpu, rss, pss, anonymous, processes, process.returncode, output, messages)
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _text(file: IO[bytes]) -> str:

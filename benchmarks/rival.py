@@ -136,7 +136,7 @@ def sample(items: list[Item], share: float, rng: np.random.Generator) -> list[It
     prices = np.array([item.price for item in items])
     factors = np.array([CATEGORY_WEIGHTS.get(item.category or "", 1.0) for item in items])
     weights = prices**2 * factors
-    size = int(len(items) * share)
+    size = round(len(items) * share)
     chosen = rng.choice(len(items), size, replace=False, p=weights / weights.sum())
     return [items[n] for n in chosen]
 
