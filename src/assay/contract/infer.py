@@ -163,7 +163,8 @@ def _number_field(texts: pl.Series, looked_at: pl.DataFrame) -> FieldSpec | None
             return _text_field(texts, texts.n_unique())
         whole = trimmed.filter(plain).cast(pl.Int64, strict=False).is_not_null().all()
         return FieldSpec(type="integer" if whole else "number")
-    if _mean(looked_at["text"].str.contains(r"\d")) < NEARLY_ALL:
+    short = looked_at["text"].str.contains(r"\d") & (looked_at["text"].str.len_chars() <= 40)
+    if _mean(short) < NEARLY_ALL:
         return None
     units = looked_at.with_columns(
         unit=pl.Series([written_unit(text) for text in looked_at["text"]], dtype=pl.String)
