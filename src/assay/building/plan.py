@@ -25,10 +25,18 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a recipe, with every parameter filled in."""
+    """One step of a recipe, with every parameter filled in.
+
+    Attributes:
+        position: its place in the ledger.
+        name: the component's name.
+        title: what the ledger calls it: the recipe's label, or its name, numbered where it repeats.
+        parameters: what it is called with.
+    """
 
     position: int
     name: str
+    title: str
     parameters: Mapping[str, Any]
 
     @property
@@ -85,7 +93,7 @@ class Plan:
         """The name that a position has in the ledger."""
         if position < FIRST_STEP:
             return ("read", "contract")[position]
-        return self.steps[position - FIRST_STEP].name
+        return self.steps[position - FIRST_STEP].title
 
     def row_part(self) -> dict[str, Any]:
         """What decides a shard's prepared rows: all but the parameters of whole-table decisions."""
@@ -150,13 +158,15 @@ def make_plan(recipe: Recipe, surveyed: Mapping[str, frozenset[str]]) -> Plan:
     _known("inputs", recipe.inputs or [], fields)
     for rule, expression in recipe.rules.items():
         _known(f"rules.{rule}", parse_expression(expression).meta.root_names(), fields)
-    steps = []
+    steps: list[Step] = []
     for index, use in enumerate(recipe.steps):
         component = find("steps", use.name)
         parameters = bind(component, use.given)
         if "seed" in parameters and "seed" not in use.given:
             parameters["seed"] = recipe.seed
-        step = Step(FIRST_STEP + index, use.name, parameters)
+        before = sum(earlier.title.partition(" #")[0] == use.title for earlier in steps)
+        title = f"{use.title} #{before + 1}" if before else use.title
+        step = Step(FIRST_STEP + index, use.name, title, parameters)
         where = f"steps[{index}] {use.name}"
         _known(where, step.values + step.keys, fields)
         for expression in step.expressions:

@@ -160,7 +160,7 @@ class Writing:
 
     def _names(self, last: int) -> dict[int, str]:
         names = {position: self.plan.step_name(position) for position in range(last)}
-        splits = [step.name for step in self.plan.table_steps if step.name.startswith("split.")]
+        splits = [step.title for step in self.plan.table_steps if step.name.startswith("split.")]
         return names | {last: splits[-1] if splits else "split"}
 
     def _twin(self) -> pl.Expr:
