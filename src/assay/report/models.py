@@ -151,7 +151,7 @@ def leaderboard(evaluation: Mapping[str, Any], split: str) -> Plain | None:
         )  # fmt: skip
     methods = sorted({str(s["method"]) for one in found for s in one.scores.values()
                       if s.get("method")})  # fmt: skip
-    tests = sorted({str(c["test"]) for c in evaluation.get("comparisons") or () if c.get("test")})
+    tests = sorted({str(one["test"]) for one in against.values() if one.get("test")})
     return {
         "split": split,
         "metrics": [

@@ -113,6 +113,8 @@ def seconds(value: Any) -> str:
         return MISSING
     if known >= 120:
         return f"{known / 60:,.1f}{NARROW}min"
+    if 0 <= known < 0.01:
+        return f"<{NARROW}0.01{NARROW}s"
     return f"{known:.{1 if known >= 1 else 2}f}{NARROW}s"
 
 
