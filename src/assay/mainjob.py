@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import orjson
 
 from assay.building.build import build
 from assay.cache import Cache
-from assay.component import bind, find
 from assay.engine import Engine
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
-from assay.gates import State, Verdict, overall
+from assay.gates import State, Verdict, judge, overall, pairs
 from assay.recipe import Recipe, digest, load
 from assay.report.render import render
 from assay.version import Version, open_version, write_atomically
@@ -123,7 +121,7 @@ def run(
     evaluation = None
     if loaded.models:
         evaluation = _evaluated(loaded, version, Path(out), folder, progress)
-    verdicts = tuple(_judged(loaded, version, evaluation))
+    verdicts = tuple(judge(loaded.gates, State(version.manifest, evaluation)))
     verdict = overall(verdicts)
     write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
     path = _write_report(folder, version.manifest, evaluation, verdicts)
@@ -201,7 +199,9 @@ def _evaluated(
 ) -> Evaluation:
     cache = Cache(out / ".cache")
     with cache.in_use() as lock:
-        evaluation, predictions, used = evaluate_version(recipe, version, cache, progress=progress)
+        evaluation, predictions, used = evaluate_version(
+            recipe, version, cache, pairs=pairs(recipe.gates), progress=progress
+        )
         cache.keep_only(lock, f"{recipe.name}.models", used)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{PREDICTIONS}.part"
@@ -209,17 +209,6 @@ def _evaluated(
     unfinished.replace(folder / PREDICTIONS)
     write_atomically(folder / EVALUATION, evaluation.to_json().encode())
     return evaluation
-
-
-def _judged(recipe: Recipe, version: Version, evaluation: Evaluation | None) -> Sequence[Verdict]:
-    state = State(version.manifest, evaluation)
-    verdicts = []
-    for index, use in enumerate(recipe.gates):
-        component = find("gates", use.name)
-        given = bind(component, use.given, where=f"gates[{index}]")
-        judge = partial(component.function, **given)
-        verdicts.append(judge(state))
-    return verdicts
 
 
 def _write_report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,9 +44,21 @@ class Held:
 
 
 def evaluate_version(
-    recipe: Recipe, version: Version, cache: Cache, *, progress: Progress | None = None
+    recipe: Recipe,
+    version: Version,
+    cache: Cache,
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+    progress: Progress | None = None,
 ) -> tuple[Evaluation, pl.DataFrame, set[str]]:
     """Fit every model of a recipe and score all of them on the same held-out rows.
+
+    Args:
+        recipe: names the models, the metrics and the target.
+        version: has the rows.
+        cache: keeps what a fitted model predicted.
+        pairs: models to compare beside the best one with each other one.
+        progress: called with a stage's name, what is done and how much there is.
 
     Returns:
         The evaluation; the predictions as a table of `row_id`, `model`, `prediction`, …; and the
@@ -75,13 +87,14 @@ def evaluate_version(
             received="; ".join(f"{info.model}: {info.error}" for info in infos),
         )
     report("scores", 0, 1)
-    asked = [(use.name, use.given) for use in recipe.metrics]
-    pairs = [
-        (str(gate.given.get("model", "best")), str(gate.given["than"]))
-        for gate in recipe.gates
-        if gate.name == "better" and gate.given.get("model", "best") != "best"
-    ]
-    evaluation = score(held.truth, predictions, asked, seed=recipe.seed, about=infos, pairs=pairs)
+    evaluation = score(
+        held.truth,
+        predictions,
+        recipe.metrics,
+        seed=recipe.seed,
+        about=infos,
+        pairs=pairs,
+    )
     report("scores", 1, 1)
     ids = held.truth.ids.alias(ROW_ID)
     table = pl.concat(
