@@ -16,7 +16,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import State, Verdict, judge, overall, pairs
 from assay.recipe import Recipe, digest, load
-from assay.report.render import render
+from assay.reporting.render import render
 from assay.version import Version, open_version, write_atomically
 
 Progress = Callable[[str, int, int], None]

@@ -154,7 +154,7 @@ def _hold_against_contract(work: _Shard, plan: Plan, loaded: Loaded) -> dict[str
         these = found.filter(pl.col("action") == action)
         if these.height:
             columns = {
-                "rule": these["field"] + ": " + these["rule"],
+                "rule": these.select(_rule_name())["rule"],
                 "note": these["received"].str.slice(0, NOTE_LENGTH),
             }
             work.ledger.append(ledger.entries(these["row"], CONTRACT, name, columns))
@@ -166,6 +166,13 @@ def _hold_against_contract(work: _Shard, plan: Plan, loaded: Loaded) -> dict[str
         return None
     first = stops.row(0, named=True)
     return first | {"line": int(loaded.lines[first["row"]])}
+
+
+def _rule_name() -> pl.Expr:
+    """`field: rule`; a rule over several fields stands alone."""
+    alone = pl.col("field") == ""
+    named = pl.concat_str("field", pl.lit(": "), "rule")
+    return pl.when(alone).then("rule").otherwise(named).alias("rule")
 
 
 def _look_ahead(work: _Shard, step: Step) -> None:

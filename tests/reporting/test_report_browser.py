@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import report_examples as examples
 
-from assay.report import render
+from assay.reporting import render
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 pytestmark = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.report import charts, summarize
-from assay.report.words import decimals, number, share
+from assay.reporting import charts, summarize
+from assay.reporting.words import decimals, number, share
 
 MODEST = st.floats(-1e9, 1e9, allow_nan=False)
 LIMITS = {"absolute": 40.0, "relative": 0.2}

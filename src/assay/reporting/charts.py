@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.report.words import finite, integer, number, share
+from assay.reporting.words import finite, integer, number, share
 
 Axis = dict[str, Any]  # low, high and ticks: [{"at": percent, "text": label}]
 BANDS = ("green", "orange", "red")

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.report.palette import COLOURS, DEEPEST
-from assay.report.summarize import summarize
+from assay.errors import MissingExtra
+from assay.reporting.palette import COLOURS, DEEPEST
+from assay.reporting.summarize import summarize
 
 if TYPE_CHECKING:
     import jinja2
@@ -77,7 +78,7 @@ def render_chart(
         VersionError: the evaluation holds no such chart for this model.
     """
     from assay.errors import VersionError, nearest
-    from assay.report.details import details
+    from assay.reporting.details import details
 
     known = evaluation.get("details") or {}
     found = details({**evaluation, "details": {model: known.get(model)}}, [model])
@@ -108,7 +109,10 @@ def render_chart(
 
 def to_png(svg: str, *, scale: float = 2.0) -> bytes:
     """A picture of `render_chart` as PNG, drawn without a browser."""
-    import vl_convert
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingExtra("charts", "A chart as PNG") from None
 
     return bytes(vl_convert.svg_to_png(svg, scale=scale))
 
@@ -118,7 +122,7 @@ def _environment() -> jinja2.Environment:
     from markupsafe import Markup
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("assay.report"),
+        loader=jinja2.PackageLoader("assay.reporting"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

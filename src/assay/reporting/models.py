@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.report import charts
-from assay.report.words import (
+from assay.reporting import charts
+from assay.reporting.words import (
     MISSING,
     decimals,
     finite,

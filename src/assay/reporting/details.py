@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.report import charts
-from assay.report.words import affixes, decimals, finite, integer, number, share, short, value
+from assay.reporting import charts
+from assay.reporting.words import affixes, decimals, finite, integer, number, share, short, value
 
 Plain = dict[str, Any]
 MOST_MODELS = 12

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.report import dataset, models
-from assay.report.details import MOST_MODELS, details
-from assay.report.words import finite, integer, many, share, short, size
+from assay.reporting import dataset, models
+from assay.reporting.details import MOST_MODELS, details
+from assay.reporting.words import finite, integer, many, share, short, size
 
 Plain = dict[str, Any]
 VERDICTS = ("fail", "inconclusive", "pass")

@@ -15,8 +15,8 @@ import report_examples as examples
 from selectolax.lexbor import LexborHTMLParser
 
 from assay.errors import VersionError
-from assay.report import render, render_chart, to_png
-from assay.report.palette import COLOURS, DEEPEST
+from assay.reporting import render, render_chart, to_png
+from assay.reporting.palette import COLOURS, DEEPEST
 
 MANIFEST, NUMBERS, CLASSES = examples.manifest(), examples.numbers(), examples.classes()
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from assay.report.render import render, render_chart, to_png
-from assay.report.summarize import summarize
+from assay.reporting.render import render, render_chart, to_png
+from assay.reporting.summarize import summarize
 
 __all__ = ["render", "render_chart", "summarize", "to_png"]

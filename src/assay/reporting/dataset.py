@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from assay.report import charts
-from assay.report.words import (
+from assay.reporting import charts
+from assay.reporting.words import (
     affixes,
     decimals,
     finite,
