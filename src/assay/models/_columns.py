@@ -14,6 +14,7 @@ from assay.recipe import FieldType
 
 MISSING = "\x00missing"
 """The category of a missing value; no text that a reader gives holds a NUL."""
+LARGEST = 1e30
 FEW = 50
 """A text field with at most this many different values, each seen 10 times on average, is a
 category in all but name."""
@@ -78,7 +79,8 @@ def numbers(rows: pl.DataFrame, known: Roles) -> Floats:
     values = (
         rows.select(named).to_numpy().astype(np.float64) if named else np.empty((rows.height, 0))
     )
-    return np.where(np.isfinite(values), values, np.nan)
+    # Beyond this a square or a float32 overflows; infinity is no measurement at all.
+    return np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
 
 
 def categories(rows: pl.DataFrame, known: Roles) -> npt.NDArray[np.object_]:
