@@ -73,7 +73,8 @@ def stage_rows(manifest: dict[str, Any]) -> dict[str, int]:
     rows = {"read": left}
     stage, later = "filtered", iter(("title", "text", "sample"))
     for step in manifest["steps"]:
-        if step["step"] in ("dedup.exact", "sample.weighted"):
+        # A step that stands twice is numbered: `dedup.exact #2`.
+        if step["step"].partition(" #")[0] in ("dedup.exact", "sample.weighted"):
             rows.setdefault(stage, left)
             stage = next(later)
         left -= step["set_aside"]
@@ -91,11 +92,18 @@ def table(results: list[Result]) -> str:
     ]
     for result in results:
         run = result.run
-        lines.append(
-            f"| {result.name} | {result.records:,} | {run.seconds:.1f} "
-            f"| {run.seconds / base.seconds:.2f} | {run.pss / 1e9:.2f} | {run.pss / base.pss:.2f} "
-            f"| {run.anonymous / 1e9:.2f} | {run.rss / 1e9:.2f} |"
+        cells = (
+            result.name,
+            f"{result.records:,}",
+            f"{run.seconds:.1f}",
+            f"{run.seconds / base.seconds:.2f}",
+            f"{run.cpu:.1f}",
+            f"{run.pss / 1e9:.2f}",
+            f"{run.pss / base.pss:.2f}",
+            f"{run.anonymous / 1e9:.2f}",
+            f"{run.rss / 1e9:.2f}",
         )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
