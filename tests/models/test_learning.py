@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from classroom import training
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import ModelError
@@ -182,7 +182,7 @@ def test_the_logarithm_of_a_negative_target_is_refused():
         tabular_linear(training(rows, worth - 50, KINDS), log=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(
     st.lists(
         st.tuples(

@@ -59,7 +59,12 @@ def roles(rows: pl.DataFrame, kinds: Mapping[str, FieldType]) -> Roles:
     strings = [name for name in filled if kinds[name] == "string"]
     coded = {name for name in strings if rows[name].n_unique() <= min(FEW, rows.height // 10)}
     return Roles(
-        numbers=tuple(name for name in filled if kinds[name] in ("integer", "number")),
+        numbers=tuple(
+            name
+            for name in filled
+            if kinds[name] in ("integer", "number")
+            and rows[name].cast(pl.Float64, strict=False).is_finite().any()
+        ),
         dates=tuple(name for name in filled if kinds[name] == "datetime"),
         texts=tuple(name for name in strings if name not in coded),
         categories=tuple(

@@ -23,6 +23,8 @@ PATIENCE = 30
 NATIVE = 60
 """Categories with at most this many levels are split natively; others by their mean target."""
 TERMS = 50_000
+MANY = 5_000
+"""Below this many rows a second thread costs more than it brings."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class _Texts:
 
     def joined(self, x: Any, scores: Floats) -> Floats:
         said = _spread(scores, self.linear.count)
-        return said if self.topics is None else np.hstack([said, self.topics.transform(x)])
+        return said if self.topics is None else np.hstack([said, x @ self.topics])
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def boosted_trees(
         max_depth: longest path of a tree, in splits.
         topics: columns of topics made of the texts, 0 for none.
         log: as in `tfidf_linear`.
-        threads: fixed, since sums by another number of threads differ in their last digits.
+        threads: used from 5,000 rows on; fixed, since sums by another number of threads differ
+            in their last digits.
 
     Raises:
         ModelError: no usable field, no target, or a single class.
@@ -144,7 +147,7 @@ def boosted_trees(
         "subsample": 0.8,
         "colsample_bytree": 0.8,
         "tree_method": "hist",
-        "nthread": threads,
+        "nthread": threads if lesson.rows.height >= MANY else 1,
         "seed": training.seed % 2**31,
         **_objective(lesson),
     }
@@ -203,7 +206,7 @@ def _fit_features(lesson: Lesson, known: Roles, topics: int) -> tuple[_Features,
 
 
 def _fit_texts(lesson: Lesson, topics: int) -> tuple[_Texts | None, Any]:
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd
 
     # A text field of few values is a category and needs no words.
     fields = [
@@ -219,7 +222,8 @@ def _fit_texts(lesson: Lesson, topics: int) -> tuple[_Texts | None, Any]:
     size = min(topics, x.shape[1] - 1, x.shape[0] - 1)
     tool = None
     if size > 0:
-        tool = TruncatedSVD(size, n_iter=3, random_state=lesson.training.seed % 2**32).fit(x)
+        seed = lesson.training.seed % 2**32
+        tool = randomized_svd(x, size, n_iter=3, random_state=seed)[2].T
     texts = _Texts(words, linear, tool)
     return texts, texts.joined(x, cross_scores(lesson, x, linear.strength))
 
