@@ -93,16 +93,20 @@ class Cache:
                 file.unlink(missing_ok=True)
 
 
+BUILDING = ("sources", "contract", "steps", "building", "exports")
+"""The packages that turn a source into a version."""
+_SHARED = ("rows", "component", "recipe", "ledger")
+
+
 @functools.cache
-def code_version() -> str:
-    """A hash of assay's own source that turns a source into rows.
+def code_version(*packages: str) -> str:
+    """A hash of the source of some of assay's packages, and of what they all are written in.
 
     It is part of every key, so that a changed program never takes an older one's work for its own.
     """
-    package = Path(__file__).parent
-    parts = ["sources", "contract", "steps", "building"]
-    files = [file for part in parts for file in sorted((package / part).glob("*.py"))]
-    files += [package / f"{name}.py" for name in ("rows", "component", "recipe", "ledger")]
+    home = Path(__file__).parent
+    files = [file for package in packages for file in sorted((home / package).rglob("*.py"))]
+    files += [home / f"{name}.py" for name in _SHARED]
     sha = hashlib.sha256()
     for file in files:
         sha.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from assay.building.build import build
-from assay.cache import Cache
+from assay.cache import Cache, code_version
 from assay.engine import Engine
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
@@ -39,6 +39,7 @@ class Outcome:
         gates: the verdict of every gate.
         verdict: `pass`, `fail` or `inconclusive`, over all gates.
         report: the path of the report.
+        reused: whether the evaluation was there already and no model was fitted again.
     """
 
     version: Version
@@ -46,6 +47,7 @@ class Outcome:
     gates: tuple[Verdict, ...]
     verdict: str
     report: Path
+    reused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON document of `assay run --json`."""
@@ -69,6 +71,8 @@ class Outcome:
         lines = [self.version.summary()]
         if self.evaluation is not None:
             lines += ["", repr(self.evaluation)]
+            if self.reused:
+                lines.append("the evaluation was there already; no work was done twice")
             lines += [line.sentence for line in self.evaluation.comparisons[:_SHOWN]]
         if self.gates:
             lines += [
@@ -118,14 +122,14 @@ def run(
         loaded = loaded.model_copy(update={"seed": seed})
     version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
     folder = _run_folder(loaded, version)
-    evaluation = None
+    evaluation, reused = None, (folder / EVALUATION).exists()
     if loaded.models:
         evaluation = _evaluated(loaded, version, Path(out), folder, progress)
     verdicts = tuple(judge(loaded.gates, State(version.manifest, evaluation)))
     verdict = overall(verdicts)
     write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
     path = _write_report(folder, version.manifest, evaluation, verdicts)
-    return Outcome(version, evaluation, verdicts, verdict, path)
+    return Outcome(version, evaluation, verdicts, verdict, path, reused)
 
 
 def report(
@@ -191,12 +195,16 @@ def _run_folder(recipe: Recipe, version: Version) -> Path:
         for section in ("models", "metrics", "gates")
     ]
     rest = [recipe.seed, recipe.target, recipe.task, recipe.inputs, recipe.positive]
+    rest.append(code_version("models", "evaluation"))
     return version.path.parent / RUNS / f"{version.id}-{digest([asked, rest])[:8]}"
 
 
 def _evaluated(
     recipe: Recipe, version: Version, out: Path, folder: Path, progress: Progress | None
 ) -> Evaluation:
+    # The folder's name holds all that decides an evaluation; the file is written last.
+    if (folder / EVALUATION).exists():
+        return Evaluation.from_file(folder / EVALUATION)
     cache = Cache(out / ".cache")
     with cache.in_use() as lock:
         evaluation, predictions, used = evaluate_version(

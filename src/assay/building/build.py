@@ -16,7 +16,7 @@ from assay.building.manifest import describe, in_order
 from assay.building.plan import Plan, make_plan
 from assay.building.prepare import Preparing
 from assay.building.write import Export, Task, Writing, merge_exports
-from assay.cache import Cache, code_version
+from assay.cache import BUILDING, Cache, code_version
 from assay.component import bind, find
 from assay.engine import Engine, run
 from assay.errors import ContractError, RecipeError, SourceError, StorageError
@@ -155,7 +155,7 @@ class _Builder:
         return digest(
             [
                 "version",
-                code_version(),
+                code_version(*BUILDING),
                 [shard["key"] for shard in prepared],
                 [
                     [step.name, dict(step.parameters), step.component.version()]
@@ -176,7 +176,7 @@ class _Surveying:
 
     def __call__(self, shard: Shard) -> dict[str, Any]:
         content = fingerprint(shard)
-        key = digest(["survey", code_version(), content])
+        key = digest(["survey", code_version(*BUILDING), content])
         known = self.cache.recall(key)
         if known is None:
             columns = [[name, sorted(kinds)] for name, kinds in survey(shard).items()]

@@ -10,7 +10,7 @@ import polars as pl
 
 from assay import ledger
 from assay.building.plan import CONTRACT, READ, Plan, Step, is_narrow, narrow_name
-from assay.cache import Cache, code_version
+from assay.cache import BUILDING, Cache, code_version
 from assay.contract.check import check
 from assay.recipe import digest
 from assay.rows import ROW, ROW_ID, content_hash, evaluate_expression, hex_ids, key_hash, text_hash
@@ -30,7 +30,7 @@ class Preparing:
     def __call__(self, shard: Shard) -> dict[str, Any]:
         """Prepare a shard, or find that it has been prepared before."""
         content = fingerprint(shard)
-        key = digest(["prepare", code_version(), content, self.plan.row_part()])
+        key = digest(["prepare", code_version(*BUILDING), content, self.plan.row_part()])
         known = self.cache.recall(key)
         fresh = known is None
         if known is None:

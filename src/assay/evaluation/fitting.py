@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from assay.cache import Cache
+from assay.cache import Cache, code_version
 from assay.component import bind, find
 from assay.errors import AssayError, ModelError, RecipeError
 from assay.evaluation.evaluate import score
@@ -196,7 +194,7 @@ def _predictions(
     """Fit one model and let it predict, or find what it predicted before."""
     component = find("models", use.name)
     parameters = bind(component, use.given)
-    made_of = [version.manifest["hash"], use.name, parameters, _code()]
+    made_of = [version.manifest["hash"], use.name, parameters, code_version("models")]
     asked = [recipe.target, held.truth.task, list(held.training.kinds), recipe.seed]
     key = digest(["predictions", made_of, asked, held.truth.split])
     known = cache.recall(key)
@@ -224,13 +222,3 @@ def _predictions(
     if info.error:
         return info.model_copy(update={"missing": len(held.truth.ids)}), None, key
     return info, pl.read_parquet(cache.path(key, "predictions.parquet")), key
-
-
-def _code() -> str:
-    """A hash of the models' source: a changed model never takes an older one's predictions."""
-    import assay.models
-
-    sha = hashlib.sha256()
-    for file in sorted(Path(assay.models.__file__).parent.glob("*.py")):
-        sha.update(file.read_bytes())
-    return sha.hexdigest()[:16]
