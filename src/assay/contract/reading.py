@@ -147,8 +147,21 @@ def _distinct(
     return answer["value"], answer["bad"]
 
 
+# What every reading of a dollar amount agrees on, as a regular expression for Rust.
+_DOLLARS = r"^\$(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
+
+
+def _dollars(column: pl.Series) -> pl.Series:
+    """Read `$12.99` and `$1,299` without a Python call for each price of a shop."""
+    digits = pl.col(column.name).str.slice(1).str.replace_all(",", "", literal=True)
+    plain = pl.when(pl.col(column.name).str.contains(_DOLLARS)).then(digits)
+    return column.to_frame().select(plain.cast(pl.Float64, strict=False).alias("v"))["v"]
+
+
 def _number(column: pl.Series, spec: FieldSpec) -> _Pair:
     fast = column.cast(pl.Float64, strict=False)
+    if column.dtype == pl.String and spec.unit in (None, "USD") and fast.has_nulls():
+        fast = fast.zip_with(fast.is_not_null(), _dollars(column))
     # Infinity and NaN are left for the slow path, which knows the one as bad, the other as null.
     fast = fast.zip_with(fast.is_finite(), _nulls(1, pl.Float64()))
     return _distinct(column, fast, lambda texts: read_quantities(texts, spec.unit))
