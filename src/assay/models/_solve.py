@@ -105,7 +105,7 @@ def solve(x: Any, y: Floats, strength: float, count: int, near: Linear | None = 
     return Linear(tool.fit(x, y.astype(np.int64)), strength, count)
 
 
-def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 5) -> Floats:
+def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> Floats:
     """Scores of each train row by a model that has not learned that row.
 
     A model that is given these, and not those of a model that knows the row's own target, learns
