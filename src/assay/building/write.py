@@ -76,7 +76,7 @@ class Writing:
         for split, number in task.files.items():
             part = kept.filter(pl.col(SPLIT) == split).select(columns)
             path = self.folder / "data" / f"{split}-{number:05d}.parquet"
-            part.write_parquet(path, compression="zstd", compression_level=3)
+            part.write_parquet(path, compression="zstd", compression_level=1)
             files.append({"path": f"data/{path.name}", "rows": part.height, "split": split})
             profiles[split] = profile.summarise(part, self.plan.fields)
             counts[split] = part.height
@@ -154,7 +154,9 @@ class Writing:
             "note",
         ]
         lines.select(columns).write_parquet(
-            self.folder / "ledger" / f"part-{task.number:05d}.parquet", compression="zstd"
+            self.folder / "ledger" / f"part-{task.number:05d}.parquet",
+            compression="zstd",
+            compression_level=1,
         )
         return lines
 
@@ -186,7 +188,9 @@ class Writing:
             text.alias(TEXT),
             *(name for name in self.plan.fields if name != ROW_ID),
         ).write_parquet(
-            self.folder / "quarantine" / f"part-{task.number:05d}.parquet", compression="zstd"
+            self.folder / "quarantine" / f"part-{task.number:05d}.parquet",
+            compression="zstd",
+            compression_level=1,
         )
 
     def _changed(self, written: pl.DataFrame) -> list[tuple[int, int]]:
