@@ -15,7 +15,7 @@ import orjson
 from assay.errors import SourceError, nearest
 from assay.recipe import Read
 from assay.sources import documents, pickles, spool
-from assay.sources.text import cuttable, detect, mark
+from assay.sources.text import cuttable, detect, is_utf8, mark
 
 _SAMPLE = 1 << 16
 _KINDS = {
@@ -255,8 +255,9 @@ def _later(path: Path, start: int, pieces: int = 15) -> Iterator[bytes]:
 def _refuse_binary(file: Plain, head: bytes) -> None:
     letters = np.frombuffer(head[:_SAMPLE], dtype=np.uint8)
     nul = float((letters == 0).mean())
-    control = np.isin(letters, [*range(1, 9), *range(14, 27), *range(28, 32)])
-    if nul > 0.3 or float(control.mean()) > 0.05:
+    control = float(np.isin(letters, [*range(1, 9), *range(14, 27), *range(28, 32)]).mean())
+    noise = control > 0.3 and len(head) >= 64
+    if nul > 0.3 or noise or (control > 0.05 and not is_utf8(head)):
         raise SourceError(
             "This file is binary, not text.", where=str(file.path), received=head[:20],
             allowed="CSV, TSV, JSON, JSONL, Parquet, Arrow, pickle; also gz, zst, bz2, xz",

@@ -80,7 +80,8 @@ def patterns(dialect: Dialect) -> Patterns:
 
     other = rb"(%s(?:%s%s)*+%s)" % (field, delimiter, field, end)
     rest = rb"([^\n]*+(?:\n|\Z))"
-    number = rb'(?>\x20*+"?[-+]?[$]?\d[\d.,]*+(?:[eE][-+]?\d++)?%?"?|)'
+    digits = b".," if dialect.delimiter != "," else b"."
+    number = rb'(?>\x20*+"?[-+]?[$]?\d[\d%s]*+(?:[eE][-+]?\d++)?%%?"?|)' % digits
     typed = [number if at in dialect.numeric else loose for at in range(width)]
     whole = rb"(?>%s%s)" % (record(field, width), end)
     return Patterns(

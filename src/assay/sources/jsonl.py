@@ -6,24 +6,20 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 import polars as pl
 
-from assay.sources.grammar import record_starts
+from assay.sources.escapes import half_pairs, unfaithful
+from assay.sources.grammar import Positions, record_starts
 from assay.sources.loaded import Loaded, Reject, count_lines, loaded, with_columns
 from assay.sources.text import to_utf8
 
 _NO_MARKS = np.empty(0, dtype=np.int64)
-# Escapes that the fast reader gets wrong: half of a surrogate pair, which is no text, it makes a
-# NUL, and control characters it leaves bare in the text of nested values, which is no JSON then.
-_ONE_OF = {
-    letters: np.isin(np.arange(256), list(letters.encode()))
-    for letters in ("ubf", "dD", "89abcdefABCDEF", "01")
-}
+_FEW = 200
 _KINDS = {
     type(None): "null", bool: "boolean", int: "integer", float: "number",
     str: "string", list: "list", dict: "object",
@@ -52,9 +48,13 @@ def load(raw: bytes, encoding: str = "utf-8", columns: Sequence[str] | None = No
         rows = None  # some line is not plain JSON; it is found and set aside below
     if rows is not None and rows.height == len(starts):
         numbers = np.arange(1, lines + 1) if len(starts) == lines else _numbers(data, starts)
+        if mended is not data:
+            starts = record_starts(mended, _NO_MARKS)
+        rows = _faithful(rows, mended, starts)
         return loaded(with_columns(rows, names, pl.String()), numbers, lines, notes=[note])
     good, kept, rejects, said = _sorted(mended.split(b"\n"), names)
-    rows = _read(b"\n".join(good), names)
+    joined = b"\n".join(good)
+    rows = _faithful(_read(joined, names), joined, record_starts(joined, _NO_MARKS))
     return loaded(
         with_columns(rows, names, pl.String()), kept, lines, rejects=rejects, notes=[note, said]
     )
@@ -111,46 +111,38 @@ def _read(data: bytes, names: list[str]) -> pl.DataFrame:
     return pl.read_ndjson(io.BytesIO(data), schema=schema)
 
 
-def _misread(data: bytes) -> Iterator[int]:
-    """Places of the escapes that the fast reader gets wrong."""
+def _faithful(rows: pl.DataFrame, data: bytes, starts: Positions) -> pl.DataFrame:
+    """Render nested values again where the fast reader may have rendered them wrongly."""
     if b"\\" not in data:
-        return
-    letters = np.frombuffer(data + b"    ", dtype=np.uint8)
-    at = np.flatnonzero(letters == ord("\\"))
-    at = at[_ONE_OF["ubf"][letters[at + 1]]]
-    first, second, third, fourth = (letters[at + offset] for offset in (1, 2, 3, 4))
-    surrogate = _ONE_OF["dD"][second] & _ONE_OF["89abcdefABCDEF"][third]
-    control = (second == ord("0")) & (third == ord("0")) & _ONE_OF["01"][fourth]
-    for place in at[(first != ord("u")) | surrogate | control].tolist():
-        if not _escaped(data, place) and not _paired(data, place):
-            yield place
-
-
-def _escaped(data: bytes, at: int) -> bool:
-    """Say whether the backslash at this place is itself escaped."""
-    before = at
-    while before and data[before - 1] == 0x5C:
-        before -= 1
-    return (at - before) % 2 == 1
-
-
-def _paired(data: bytes, at: int) -> bool:
-    """Say whether this escape is one half of a whole surrogate pair."""
-    begin, digit = data[at : at + 3].lower(), data[at + 3 : at + 4].lower()
-    if begin != b"\\ud":
-        return False
-    if digit in b"89ab":
-        return data[at + 6 : at + 9].lower() == begin and data[at + 9 : at + 10] in b"cdefCDEF"
-    before = at - 6
-    high = data[max(before, 0) : at - 3].lower() == begin and data[at - 3 : at - 2] in b"89abAB"
-    return high and not _escaped(data, before)
+        return rows
+    openings = (pl.col(pl.String).str.starts_with(sign) for sign in ("[", "{"))
+    nested = rows.select(pl.any_horizontal(*openings).fill_null(False).arg_true()).to_series()
+    if not len(nested):
+        return rows
+    suspects = nested.to_numpy()
+    if len(suspects) > _FEW:
+        owners = np.unique(np.searchsorted(starts, unfaithful(data), side="right") - 1)
+        suspects = np.intersect1d(owners, suspects)
+    found: dict[str, dict[int, str]] = {}
+    # Only over rows that have both a nested value and one of the rare escapes.
+    for at in suspects.tolist():
+        end = data.find(b"\n", starts[at])
+        for name, value in _lenient(data[starts[at] : end if end >= 0 else None]).items():
+            if isinstance(value, list | dict):
+                found.setdefault(name, {})[at] = json.dumps(_clean(value), ensure_ascii=False)
+    better = [
+        rows[name].scatter(list(texts), list(texts.values()))
+        for name, texts in found.items()
+        if name in rows.columns
+    ]
+    return rows.with_columns(better) if better else rows
 
 
 def _mended(data: bytes) -> bytes:
-    """The same lines, those with such escapes written again; nearly always there are none."""
+    """The same lines, those with half a surrogate pair written again; mostly there are none."""
     spans = {
         (data.rfind(b"\n", 0, at) + 1, end if (end := data.find(b"\n", at)) >= 0 else len(data))
-        for at in _misread(data)
+        for at in half_pairs(data)
     }
     pieces: list[bytes] = []
     done = 0
@@ -158,13 +150,13 @@ def _mended(data: bytes) -> bytes:
         try:
             line = _rewritten(_lenient(data[start:stop]))
         except (ValueError, RecursionError):
-            line = data[start:stop]  # the fast reader will refuse it as well
+            line = data[start:stop]  # the fast reader refuses it as well
         pieces += (data[done:start], line)
         done = stop
     return b"".join((*pieces, data[done:])) if spans else data
 
 
-def _numbers(data: bytes, starts: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+def _numbers(data: bytes, starts: Positions) -> Positions:
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
     return np.searchsorted(ends, starts) + 1
 
@@ -227,14 +219,10 @@ def _rewritten(value: dict[str, Any]) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    """A value that strict JSON can hold and the fast reader renders as it should."""
+    """A value that strict JSON can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("-" if value < 0 else "") + "Infinity"
-    value = _clean(value)
-    if isinstance(value, list | dict):
-        text = json.dumps(value, ensure_ascii=False)
-        return text if any(True for _ in _misread(text.encode())) else value
-    return value
+    return _clean(value)
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -92,16 +92,17 @@ def decompressed(path: Path, kind: str, spool: Path) -> Path:
         "gzip": lambda file: gzip.GzipFile(fileobj=file),
         "bzip2": bz2.BZ2File,
         "xz": lzma.LZMAFile,
-        "zstd": lambda file: zstandard.ZstdDecompressor().stream_reader(
-            file, read_across_frames=True
-        ),
     }
-    broken = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+    broken = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
     def write(draft: Path) -> None:
-        with path.open("rb") as raw, openers[kind](raw) as packed, draft.open("wb") as out:
+        with path.open("rb") as raw, draft.open("wb") as out:
             try:
-                shutil.copyfileobj(packed, out, _CHUNK)
+                if kind == "zstd":
+                    _unpack_zstd(raw, out)
+                else:
+                    with openers[kind](raw) as packed:
+                        shutil.copyfileobj(packed, out, _CHUNK)
             except (*broken, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
@@ -110,6 +111,23 @@ def decompressed(path: Path, kind: str, spool: Path) -> Path:
                 ) from None
 
     return made(spool, file_key(path, kind), "", write)
+
+
+def _unpack_zstd(raw: BinaryIO, out: BinaryIO) -> None:
+    """Write out all frames; the library's own stream says nothing when the last one is cut."""
+    import zstandard
+
+    unpacker = zstandard.ZstdDecompressor()
+    frame = unpacker.decompressobj()
+    whole = True
+    while data := raw.read(_CHUNK):
+        while data:
+            if frame.eof:
+                frame = unpacker.decompressobj()
+            out.write(frame.decompress(data))
+            data, whole = frame.unused_data if frame.eof else b"", frame.eof
+    if not whole:
+        raise EOFError("it ends too early")
 
 
 def recoded(path: Path, encoding: str, spool: Path) -> Path:
