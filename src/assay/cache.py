@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import xxhash
+
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,26 +44,39 @@ class Cache:
     @contextmanager
     def writing(self, key: str, suffix: str) -> Iterator[Path]:
         """Give a temporary path, and put the file in its place when it is complete."""
-        final = self.path(key, suffix)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = final.with_name(f"{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-        try:
+        with _replacing(self.path(key, suffix)) as unfinished:
             yield unfinished
-            unfinished.replace(final)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
-    def note(self, key: str, summary: object) -> None:
-        """Mark an entry as complete; to be called after its files are in place."""
+    def note(self, key: str, summary: object, parts: Iterable[str] = ()) -> None:
+        """Mark an entry as complete and seal it.
+
+        Args:
+            key: the entry.
+            summary: what `recall` gives back.
+            parts: the suffixes of the entry's files, which are in place.
+        """
+        seals = {part: _seal(self.path(key, part)) for part in parts}
+        entry = {"summary": summary, "parts": seals}
+        body = orjson.dumps(entry, option=orjson.OPT_SERIALIZE_NUMPY)
         with self.writing(key, "json") as path:
-            path.write_bytes(orjson.dumps(summary, option=orjson.OPT_SERIALIZE_NUMPY))
+            path.write_bytes(xxhash.xxh3_128(body).hexdigest().encode() + b"\n" + body)
 
     def recall(self, key: str) -> dict[str, Any] | None:
-        """The summary of a complete entry, or None."""
+        """The summary of a complete entry, or None.
+
+        An entry of which a byte has changed since it was sealed is not there any more, so that
+        a damaged cache costs time and never gives a wrong result.
+        """
         try:
-            found: dict[str, Any] = orjson.loads(self.path(key, "json").read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+            seal, _, body = self.path(key, "json").read_bytes().partition(b"\n")
+            if seal.decode("latin-1") != xxhash.xxh3_128(body).hexdigest():
+                return None
+            entry = orjson.loads(body)
+            if any(_seal(self.path(key, part)) != seal for part, seal in entry["parts"].items()):
+                return None
+        except FileNotFoundError:
             return None
+        found: dict[str, Any] = entry["summary"]
         return found
 
     @contextmanager
@@ -78,19 +94,52 @@ class Cache:
         """Say which entries an owner's newest build used, and delete what no owner uses.
 
         A cache therefore holds one build of every recipe name and does not grow without bound.
-        While another build is running nothing is deleted.
+        Plain copies of sources are named like entries, by their file's name. While another build
+        is running nothing is deleted.
         """
         lists = self.folder / "used"
-        lists.mkdir(parents=True, exist_ok=True)
-        (lists / f"{owner}.json").write_bytes(orjson.dumps(sorted(keys)))
+        with _replacing(lists / f"{owner}.json") as path:
+            path.write_bytes(orjson.dumps(sorted(keys)))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        used = {key for file in lists.glob("*.json") for key in orjson.loads(file.read_bytes())}
+        used = {key for file in lists.glob("*.json") for key in _keys(file)}
         for file in self.folder.glob("??/*"):
-            if file.name.partition(".")[0] not in used:
+            if file.name.partition(".")[0] not in used or file.suffix == ".part":
                 file.unlink(missing_ok=True)
+        for file in (self.folder / "spool").glob("*"):
+            if file.name not in used:
+                file.unlink(missing_ok=True)
+
+
+def _keys(file: Path) -> list[str]:
+    try:
+        found: list[str] = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        # Damaged: what it named is done again by the next build of its owner.
+        return []
+    return found
+
+
+@contextmanager
+def _replacing(final: Path) -> Iterator[Path]:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = final.with_name(f"{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield unfinished
+        unfinished.replace(final)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _seal(file: Path) -> str:
+    """A hash of a file's bytes (xxh3, 128 bits)."""
+    state = xxhash.xxh3_128()
+    with file.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
 
 
 BUILDING = ("sources", "contract", "steps", "building", "exports")

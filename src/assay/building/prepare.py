@@ -18,6 +18,7 @@ from assay.sources.shards import Loaded, Shard, fingerprint, load
 
 INDEX, DECIDED, CONTENT, LINE, TEXT = "_index", "_decided", "_content", "_line", "_text"
 NOTE_LENGTH = 200
+PARTS = ("rows", "gone", "narrow", "ledger")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Preparing:
         fresh = known is None
         if known is None:
             known = prepare(load(shard, list(self.plan.fields)), self.plan, self.cache, key)
-            self.cache.note(key, known)
+            self.cache.note(key, known, [f"{name}.arrow" for name in PARTS])
         place = {"name": shard.name, "path": shard.path, "start": shard.start}
         return {**known, **place, "key": key, "fingerprint": content, "fresh": fresh}
 
@@ -226,6 +227,6 @@ def _store(work: _Shard, written: pl.DataFrame, plan: Plan, entry: tuple[Cache, 
         [rows.clear(), *(frame.drop(seen, strict=False) for frame in work.gone)], how="diagonal"
     )
     cache, key = entry
-    for name, frame in (("rows", rows), ("gone", gone), ("narrow", narrow), ("ledger", written)):
+    for name, frame in zip(PARTS, (rows, gone, narrow, written), strict=True):
         with cache.writing(key, f"{name}.arrow") as path:
             frame.write_ipc(path, compression="uncompressed")
