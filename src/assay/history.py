@@ -98,7 +98,7 @@ def _row(version: Version, row_id: str, kept: bool) -> dict[str, Any]:
     if kept:
         found = version.scan().filter(pl.col("row_id") == row_id).collect()
     else:
-        files = sorted((version.path / "quarantine").glob("*.parquet"))
+        files = version.records("quarantine")
         lazy = pl.scan_parquet(files, missing_columns="insert", extra_columns="ignore")
         found = lazy.filter(pl.col("row_id") == row_id).collect()
     row = found.row(0, named=True)

@@ -8,7 +8,6 @@ Actions are `read`, `changed`, `nulled`, `set aside` and `split`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import polars as pl
 
@@ -55,8 +54,3 @@ def check_counts(read: int, kept: int, set_aside: Mapping[str, int]) -> None:
             received=dict(set_aside),
             hint="nothing was committed; please report this with the recipe",
         )
-
-
-def lines(folder: Path) -> pl.LazyFrame:
-    """The ledger of a version, as a lazy frame."""
-    return pl.scan_parquet(folder / "ledger" / "*.parquet")

@@ -42,12 +42,21 @@ class Version:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What it was made of and how."""
+        problem = None
         try:
             found: dict[str, Any] = orjson.loads((self.path / MANIFEST).read_bytes())
-        except (OSError, orjson.JSONDecodeError) as error:
+            if not isinstance(found, dict) or not {"hash", "files", "splits", "rows"} <= set(found):
+                problem = "it is not one that assay wrote"
+        except OSError as error:
+            problem = str(error.strerror)
+        except orjson.JSONDecodeError as error:
+            problem = str(error)
+        if problem:
             raise VersionError(
-                f"The manifest cannot be read: {error}.", where=str(self.path / MANIFEST)
-            ) from None
+                f"The manifest cannot be read: {problem}.",
+                where=str(self.path / MANIFEST),
+                hint="build again: the other versions are not touched",
+            )
         return found
 
     @property
@@ -65,6 +74,20 @@ class Version:
         """Rows read, kept and set aside, and the reasons."""
         return {**self.manifest["rows"], "reasons": self.manifest["reasons"]}
 
+    def damage(self) -> str | None:
+        """What is wrong with the version's files: one that is missing or has changed its size."""
+        try:
+            files = [*self.manifest["files"], *self.manifest.get("records", [])]
+        except VersionError as error:
+            return str(error)
+        for file in files:
+            path = self.path / file["path"]
+            if not path.exists():
+                return f"{path} is missing"
+            if path.stat().st_size != file["bytes"]:
+                return f"{path} has {path.stat().st_size:,} bytes, not {file['bytes']:,}"
+        return None
+
     def scan(self, split: str | None = None) -> pl.LazyFrame:
         """The rows of one split or of all, as a lazy frame.
 
@@ -76,12 +99,33 @@ class Version:
             raise VersionError(
                 f"There is no split {split!r}.", where=str(self.path), allowed=self.splits
             )
-        for file in wanted:
-            if not (self.path / file["path"]).exists():
-                raise VersionError(
-                    "A file of this version is missing.", where=str(self.path / file["path"])
-                )
-        return pl.scan_parquet([self.path / file["path"] for file in wanted])
+        return pl.scan_parquet([self._whole(file) for file in wanted])
+
+    def _whole(self, file: dict[str, Any]) -> Path:
+        path: Path = self.path / file["path"]
+        size = path.stat().st_size if path.exists() else None
+        if size != file["bytes"]:
+            raise VersionError(
+                "A file of this version is missing."
+                if size is None
+                else "A file of this version is damaged: its size has changed.",
+                where=str(path),
+                received=None if size is None else f"{size:,} bytes",
+                allowed=f"{file['bytes']:,} bytes",
+                hint="build again from the same recipe: the rows will be the same",
+            )
+        return path
+
+    def records(self, part: str) -> list[Path]:
+        """The files of the `ledger` or the `quarantine`.
+
+        Raises:
+            VersionError: one of them is missing or damaged.
+        """
+        known = self.manifest.get("records")
+        if known is None:
+            return sorted((self.path / part).glob("*.parquet"))
+        return [self._whole(file) for file in known if file["path"].startswith(f"{part}/")]
 
     def to_polars(self, split: str | None = None) -> pl.DataFrame:
         """The rows of one split or of all."""
@@ -93,16 +137,28 @@ class Version:
 
     def quarantine(self) -> pl.DataFrame:
         """The rows set aside, with their reasons."""
-        files = sorted((self.path / "quarantine").glob("*.parquet"))
-        frames = [pl.read_parquet(file) for file in files]
+        frames = [pl.read_parquet(file) for file in self.records("quarantine")]
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
     def ledger(self) -> pl.LazyFrame:
-        """Every decision about every row."""
-        return pl.scan_parquet(self.path / "ledger" / "*.parquet")
+        """Every decision about every row.
+
+        Raises:
+            VersionError: a file of the ledger is missing or damaged.
+        """
+        files = self.records("ledger")
+        if not files:
+            raise VersionError(
+                "The ledger of this version is missing.",
+                where=str(self.path / "ledger"),
+                hint="build again from the same recipe: the rows will be the same",
+            )
+        return pl.scan_parquet(files)
 
     def to_dict(self) -> dict[str, Any]:
         """As the command line's JSON gives it."""
+        if problem := self.damage():
+            return {"version": self.id, "path": str(self.path), "damage": problem}
         return {
             "version": self.id,
             "path": str(self.path),
@@ -113,6 +169,8 @@ class Version:
 
     def line(self) -> str:
         """One line for a list of versions."""
+        if problem := self.damage():
+            return f"{f'{self.path.parent.name}/{self.id}':<40} damaged: {problem.splitlines()[0]}"
         parts = ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
         title = f"{self.manifest['name']}/{self.id}"
         return f"{title:<40} {self.manifest['rows']['kept']:>12,} rows  {parts}"
@@ -166,12 +224,13 @@ def building(out: Path, name: str) -> Iterator[Path]:
         raise StorageError(
             f"Nothing can be written here: {error.strerror}.", where=str(home)
         ) from None
-    for left in home.glob(f"{_UNFINISHED}*"):
-        _remove_if_abandoned(left)
-    folder = home / f"{_UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    folder.mkdir()
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(home):
+        for left in home.glob(f"{_UNFINISHED}*"):
+            _remove_if_abandoned(left)
+        folder = home / f"{_UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
@@ -182,15 +241,16 @@ def building(out: Path, name: str) -> Iterator[Path]:
 def commit(folder: Path, out: Path, manifest: dict[str, Any]) -> Version:
     """Give a finished folder its number and name, in one atomic rename.
 
-    A version with the same hash that is there already is returned as it is.
+    A whole version with the same hash that is there already is returned as it is.
     """
     home = out / manifest["name"]
     with _locked(home):
-        present = listing(out, manifest["name"])
+        present = whole(out, manifest["name"])
         for version in present:
             if version.manifest["hash"] == manifest["hash"]:
                 return Version(version.path, reused=True)
-        number = 1 + max((_number(version) for version in present), default=0)
+        # Damaged versions keep their numbers too.
+        number = 1 + max((_number(path) for path in home.glob("v*")), default=0)
         manifest["version"] = f"v{number}-{manifest['hash'][:8]}"
         manifest["parent"] = present[-1].id if present else None
         (folder / ".lock").unlink(missing_ok=True)
@@ -204,12 +264,16 @@ def commit(folder: Path, out: Path, manifest: dict[str, Any]) -> Version:
 def listing(out: Path, name: str | None = None) -> list[Version]:
     """The versions under a folder, oldest first; of one name or of all."""
     homes = [out / name] if name else sorted(path for path in out.glob("*") if path.is_dir())
-    found = []
+    found: list[Version] = []
     for home in homes:
         folders = [path for path in home.glob("v*") if _NAME.fullmatch(path.name)]
-        versions = [Version(path) for path in folders if (path / MANIFEST).exists()]
-        found.extend(sorted(versions, key=_number))
+        found.extend(Version(path) for path in sorted(folders, key=_number))
     return found
+
+
+def whole(out: Path, name: str) -> list[Version]:
+    """The versions of a name of which nothing is missing or damaged, oldest first."""
+    return [version for version in listing(out, name) if version.damage() is None]
 
 
 def versions(name: str | None = None, *, out: str | Path = "versions") -> list[Version]:
@@ -231,25 +295,31 @@ def open_version(name: str | Path, out: str | Path = "versions") -> Version:
         VersionError: there is none, or several.
     """
     path = Path(name)
-    if (path / MANIFEST).exists():
-        return Version(path)
+    if (path / MANIFEST).exists() or (path.is_dir() and _NAME.fullmatch(path.resolve().name)):
+        return _readable(Version(path))
     known = {f"{version.path.parent.name}/{version.id}": version for version in listing(Path(out))}
     text = str(name).strip("/")
     newest = [version for title, version in known.items() if title.startswith(f"{text}/")]
     if newest:
-        return newest[-1]
+        return _readable(newest[-1])
     matches = [
         version
         for title, version in known.items()
         if title == text or title.startswith(f"{text}-") or version.id == text
     ]
     if len(matches) == 1:
-        return matches[0]
+        return _readable(matches[0])
     raise VersionError(
         f"There {'are several versions' if matches else 'is no version'} {text!r} under {out}.",
         allowed=known or "none are there yet; `assay build` makes one",
         hint=nearest(text, known),
     )
+
+
+def _readable(version: Version) -> Version:
+    """The version, if its manifest can be read; an error that names the manifest, if not."""
+    _ = version.manifest
+    return version
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -280,7 +350,9 @@ def _remove_if_abandoned(folder: Path) -> None:
     try:
         lock = os.open(folder / ".lock", os.O_RDWR)
     except FileNotFoundError:
-        # Just made by another build that has not come to its lock yet, or just removed.
+        # Folders get their lock, and lose it, under the lock that is held here. This one's build
+        # was killed between the two.
+        shutil.rmtree(folder, ignore_errors=True)
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -291,8 +363,8 @@ def _remove_if_abandoned(folder: Path) -> None:
         os.close(lock)
 
 
-def _number(version: Version) -> int:
-    match = _NAME.fullmatch(version.id)
+def _number(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
     return int(match.group(1)) if match else 0
 
 

@@ -74,6 +74,11 @@ def describe(
         "splits": {split: splits[split] for split in in_order(splits)},
         "fields": profile.merge(profiles, plan.fields, folder),
         "files": sorted(files, key=lambda file: (_rank(file["split"]), file["path"])),
+        "records": [
+            {"path": f"{part}/{path.name}", "bytes": path.stat().st_size}
+            for part in ("ledger", "quarantine")
+            for path in sorted((folder / part).glob("*.parquet"))
+        ],
         "notes": list(dict.fromkeys(note for shard in prepared for note in shard["notes"])),
     }
 
