@@ -19,7 +19,7 @@ from assay.building.write import Export, Task, Writing, merge_exports
 from assay.cache import BUILDING, Cache, code_version
 from assay.component import bind, find
 from assay.engine import Engine, run
-from assay.errors import ContractError, RecipeError, SourceError, StorageError
+from assay.errors import ContractError, RecipeError, SourceError, StorageError, nearest
 from assay.recipe import Recipe, digest, load
 from assay.rows import ROW, ROW_ID
 from assay.sources.shards import Shard, fingerprint, locate, survey
@@ -94,18 +94,21 @@ class _Builder:
     def version(self, out: Path) -> Version:
         shards = locate(self.recipe.source, self.recipe.read, self.cache.folder / "spool")
         if not shards:
-            raise SourceError("The source is empty.", where=str(self.recipe.source))
-        plan = make_plan(self.recipe, self._surveyed(shards))
+            raise SourceError("The source is empty.", where=_shown(self.recipe.source))
+        self.used |= {Path(shard.path).name for shard in shards}
+        surveyed = self._surveyed(shards)
+        plan = make_plan(self.recipe, surveyed)
+        absent = _absent(self.recipe, surveyed)
         prepared = _in_content_order(list(self._over("read", Preparing(plan, self.cache), shards)))
         self.used |= {shard["key"] for shard in prepared}
         _stop_if_asked(prepared)
         made_of = self._made_of(plan, prepared)
-        for version in versions.listing(out, self.recipe.name):
+        for version in versions.whole(out, self.recipe.name):
             if version.manifest.get("made_of") == made_of:
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
         table, gone = decide(prepared, plan, self.cache)
-        require_rows(table, plan)
+        require_rows(table, prepared, plan, self.cache)
         self.progress("decide", 1, 1)
         with versions.building(out, self.recipe.name) as folder:
             exports = _exports(self.recipe)
@@ -120,6 +123,7 @@ class _Builder:
                 merge_exports(folder / "exports" / export.label)
             manifest = describe(self.recipe, plan, prepared, written, folder)
             manifest["made_of"] = made_of
+            manifest["notes"] = [*absent, *manifest["notes"]]
             (folder / "README.md").write_text(card.render(manifest), encoding="utf-8")
             return versions.commit(folder, out, manifest)
 
@@ -147,7 +151,7 @@ class _Builder:
             for name, kinds in one["columns"].items():
                 found[name] = found.get(name, frozenset()) | frozenset(kinds)
         if not found:
-            raise SourceError("The source has no columns.", where=str(self.recipe.source))
+            raise SourceError("The source has no columns.", where=_shown(self.recipe.source))
         return found
 
     def _made_of(self, plan: Plan, prepared: Sequence[Mapping[str, Any]]) -> str:
@@ -202,6 +206,36 @@ def _storage_errors(out: Path) -> Iterator[None]:
             if full
             else "choose another folder with --out",
         ) from error
+
+
+def _shown(source: Any) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    return f"<{type(source).__name__}>"
+
+
+def _absent(recipe: Recipe, surveyed: Mapping[str, Any]) -> list[str]:
+    """Say which of the recipe's fields no row has; refuse it where rows must have them.
+
+    Raises:
+        RecipeError: such a field is required, so that every row would be set aside.
+    """
+    notes = []
+    for name, spec in recipe.fields.items():
+        if name in surveyed:
+            continue
+        others = [other for other in surveyed if other not in recipe.fields]
+        meant = nearest(name, others)
+        if spec.required and spec.on_violation != "null":
+            raise RecipeError(
+                f"The source has no column {name!r}, which is required.",
+                where=f"fields.{name}",
+                allowed=surveyed,
+                hint=meant,
+            )
+        said = f"the source has no column {name!r}, so it is empty in every row"
+        notes.append(f"{said}; {meant}" if meant else said)
+    return notes
 
 
 def _in_content_order(prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import polars as pl
 from assay.building.plan import CONTRACT, Plan, Step, narrow_name
 from assay.building.prepare import CONTENT, DECIDED
 from assay.cache import Cache
-from assay.errors import RecipeError, VersionError
+from assay.errors import RecipeError, SourceError, VersionError
 from assay.rows import ROW, hex_ids, text_hash
 
 AT = "_at"  # a row's place in the whole table
@@ -230,18 +230,38 @@ def _no_decisions() -> pl.DataFrame:
     )
 
 
-def require_rows(table: Table, plan: Plan) -> None:
+def require_rows(
+    table: Table, prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache
+) -> None:
     """Refuse to make a version without rows.
 
     Raises:
+        SourceError: there were none to begin with.
         RecipeError: every row was set aside; the message says by what.
     """
     if table.narrow[DECIDED].is_null().any():
         return
-    counts = table.narrow[DECIDED].value_counts(sort=True)
-    reasons = [f"{plan.step_name(at)} ({count:,})" for at, count in counts.iter_rows()]
+    if not sum(shard["rows"] + shard["gone"] for shard in prepared):
+        names = dict.fromkeys(shard["name"] for shard in prepared)
+        raise SourceError(
+            "The source has columns and no rows.",
+            where=", ".join(names),
+            received=", ".join(plan.fields),
+        )
+    early = [
+        _read(cache, shard, "ledger", ["position", "action", "rule"]).filter(action="set aside")
+        for shard in prepared
+    ]
+    decisions = pl.concat([part.select("position", "rule") for part in [*early, *table.found]])
+    counts = (
+        decisions.group_by("position", "rule").len().sort("len", "rule", descending=[True, False])
+    )
+    reasons = [
+        f"{plan.step_name(at)}: {rule} ({count:,})" for at, rule, count in counts.iter_rows()
+    ]
     raise RecipeError(
         "No row is left: every one was set aside.",
-        received=", ".join(reasons) or "no rows were read",
-        hint="`assay check SOURCE --recipe RECIPE` shows which part of the contract rows break",
+        received=", ".join(reasons),
+        hint="loosen what took most rows; `assay check SOURCE --recipe RECIPE` shows examples of "
+        "what breaks the contract",
     )

@@ -142,7 +142,7 @@ def make_plan(recipe: Recipe, surveyed: Mapping[str, frozenset[str]]) -> Plan:
     if recipe.other_fields == "keep":
         fields |= {name: FieldSpec(type=field_type(surveyed[name])) for name in others}
     for name in fields:
-        if name in RESERVED:
+        if name in RESERVED or is_narrow(name):
             raise RecipeError(
                 f"The column name {name!r} is taken by assay.", hint="rename it in the source"
             )

@@ -33,6 +33,10 @@ def summarise(frame: pl.DataFrame, fields: Mapping[str, FieldSpec]) -> dict[str,
 
 
 def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
+    if values.dtype.is_nested():
+        boxed = pl.col("values") if values.dtype == pl.Struct else pl.struct("values")
+        whole = pl.when(pl.col("values").is_not_null()).then(boxed.struct.json_encode())
+        values = values.alias("values").to_frame().select(whole.alias("values"))["values"]
     hashes = (
         text_hash(values).unique().bottom_k(SKETCH)
         if values.len()
@@ -106,19 +110,26 @@ def _numbers(splits: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Any]:
     values = np.concatenate(list(splits.values())) if splits else np.zeros(0)
     if not len(values):
         return {}
+    # Numbers whose distance from one another is no number any more are counted in smaller units.
+    largest = float(np.abs(values).max())
+    unit = largest if largest > np.finfo(float).max / 4 else 1.0
+    values = values / unit
     low, high = np.quantile(values, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    if not (np.diff(edges) > 0).all():
+        # One large number over and over: adding one to it is lost in rounding.
+        edges = np.array([low, np.nextafter(low, np.inf)])
     # What lies beyond the outer edges is counted in the outer bins.
     counts = {
-        split: np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0].tolist()
+        split: np.histogram(np.clip(part / unit, edges[0], edges[-1]), edges)[0].tolist()
         for split, part in splits.items()
     }
     return {
-        "min": float(values.min()),
-        "max": float(values.max()),
-        "mean": float(values.mean()),
-        "quantiles": np.quantile(values, QUANTILES).tolist(),
-        "histogram": {"edges": edges.tolist(), "counts": counts},
+        "min": float(values.min() * unit),
+        "max": float(values.max() * unit),
+        "mean": float(values.mean() * unit),
+        "quantiles": (np.quantile(values, QUANTILES) * unit).tolist(),
+        "histogram": {"edges": (edges * unit).tolist(), "counts": counts},
     }
 
 
