@@ -23,7 +23,7 @@ from assay.version import Version
 Progress = Callable[[str, int, int], None]
 Task = Literal["number", "class"]
 HELD_OUT = ("test", "validation")
-_TARGET = "_target"
+_TARGET = "\x1ftarget"  # no column of a version is called like this
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,15 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
     task: Task = recipe.task or (
         "number" if fields[target].type in ("integer", "number") else "class"
     )
-    inputs = recipe.inputs or [name for name in fields if name not in (target, ROW_ID, *recipe.id)]
+    inputs = recipe.inputs
+    if inputs is None:
+        inputs = [name for name in fields if name not in (target, ROW_ID, *recipe.id)]
+    if not inputs:
+        raise RecipeError(
+            "Models have nothing to learn from: there are no inputs.",
+            allowed=[name for name in fields if name != target] or "a column beside the target",
+            hint="name some under `inputs`, or leave `inputs` out to use every other column",
+        )
     kinds: dict[str, FieldType] = {name: fields[name].type for name in inputs}
     parts = {
         name: _usable(version, name, inputs, target, task)
@@ -200,19 +208,19 @@ def _predictions(
     known = cache.recall(key)
     if known is None:
         started = time.perf_counter()
-        error = None
+        error, parts = None, ["predictions.parquet"]
         try:
             fitted = component.function(held.training, **parameters)
             predicted: pl.DataFrame = fitted.predict(held.rows)
             with cache.writing(key, "predictions.parquet") as path:
                 predicted.write_parquet(path)
         except AssayError as refused:
-            error = str(refused)
+            error, parts = str(refused), []
         except (ValueError, ArithmeticError, MemoryError) as failed:
             # One model that fails must not take the others' results with it; its error is shown.
-            error = f"{type(failed).__name__}: {failed}"
+            error, parts = f"{type(failed).__name__}: {failed}", []
         known = {"seconds": time.perf_counter() - started, "error": error}
-        cache.note(key, known)
+        cache.note(key, known, parts)
     info = ModelInfo(
         model=use.title,
         parameters=parameters,
