@@ -72,24 +72,18 @@ class Outcome:
         if self.evaluation is not None:
             lines += ["", repr(self.evaluation)]
             if self.reused:
-                lines.append("the evaluation was there already; no work was done twice")
-            lines += [line.sentence for line in self.evaluation.comparisons[:_SHOWN]]
+                lines.append("These scores were there already; no model was fitted again.")
         if self.gates:
-            lines += [
-                "",
-                *(f"{gate.verdict:<12} {gate.gate}: {gate.detail}" for gate in self.gates),
-            ]
-        lines += ["", f"verdict: {self.verdict}", f"report: {self.report}"]
-        return "\n".join(lines)
+            lines += ["", "gates"]
+            for gate in self.gates:
+                lines += [f"  {gate.verdict:<12}  {gate.gate}", f"{'':16}{gate.detail}"]
+        return "\n".join([*lines, "", f"verdict  {self.verdict}", f"report   {self.report}"])
 
     def _repr_html_(self) -> str:
         parts = [self.version._repr_html_()]
         if self.evaluation is not None:
             parts.append(self.evaluation._repr_html_())
         return "".join([*parts, f"<p>verdict: {self.verdict}</p>"])
-
-
-_SHOWN = 6
 
 
 def run(

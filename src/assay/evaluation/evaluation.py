@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay import __version__
 from assay.errors import PredictionsError
+from assay.evaluation.leaderboard import headline, leaderboard, ranked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,39 +129,19 @@ class Evaluation(_Part):
         return pd.DataFrame(rows, columns=list(Score.model_fields))
 
     def __repr__(self) -> str:
-        table = self._table()
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in table
-        ]
-        return "\n".join([self._headline(), *lines, *self.notes])
+        return leaderboard(self)
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(cell) for cell in line] for line in self._table()]
+        head, *body = [[html.escape(cell) for cell in line] for line in ranked(self)]
         rows = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
         top = "".join(f"<th>{cell}</th>" for cell in head)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         return (
-            f"<p>{html.escape(self._headline())}</p>"
+            f"<p>{html.escape(headline(self))}</p>"
             f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{notes}"
         )
-
-    def _headline(self) -> str:
-        best = f", best: {self.best}" if self.best else ""
-        return f"{self.name}: {len(self.models)} models on {self.n:,} rows{best}"
-
-    def _table(self) -> list[list[str]]:
-        table = [["model", *self.metrics, "missing"]]
-        for info in self.models:
-            scores = [self.score_of(info.model, metric) for metric in self.metrics]
-            table.append([info.model, *(_shown(score) for score in scores), f"{info.missing:,}"])
-        return table
 
 
 _POLARS: dict[str, Any] = {
@@ -174,16 +155,3 @@ _POLARS: dict[str, Any] = {
     "method": pl.String,
     "better": pl.String,
 }
-
-
-def _shown(score: Score | None) -> str:
-    if score is None or score.value is None:
-        return "–"
-    if score.low is None or score.high is None:
-        return _digits(score.value)
-    return f"{_digits(score.value)} ({_digits(score.low)} to {_digits(score.high)})"
-
-
-def _digits(value: float) -> str:
-    size = abs(value)
-    return f"{value:,.4g}" if size >= 1e6 else f"{value:,.2f}" if size >= 10 else f"{value:.4f}"
