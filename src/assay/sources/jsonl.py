@@ -115,8 +115,9 @@ def _faithful(rows: pl.DataFrame, data: bytes, starts: Positions) -> pl.DataFram
     """Render nested values again where the fast reader may have rendered them wrongly."""
     if b"\\" not in data:
         return rows
-    openings = (pl.col(pl.String).str.starts_with(sign) for sign in ("[", "{"))
-    nested = rows.select(pl.any_horizontal(*openings).fill_null(False).arg_true()).to_series()
+    text = pl.col(pl.String)
+    boxed = (text.str.starts_with(first) & text.str.ends_with(last) for first, last in ("[]", "{}"))
+    nested = rows.select(pl.any_horizontal(*boxed).fill_null(False).arg_true()).to_series()
     if not len(nested):
         return rows
     suspects = nested.to_numpy()
