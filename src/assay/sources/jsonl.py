@@ -104,7 +104,7 @@ def _seen(lines: list[bytes]) -> dict[tuple[str, type], None]:
 
 
 def _read(data: bytes, names: list[str]) -> pl.DataFrame:
-    if not data.strip():
+    if not data or data.isspace():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     # A frame without columns has no height, so one column is read in any case.
     schema = dict.fromkeys(names or ["_"], pl.String)
