@@ -40,8 +40,9 @@ def content_hash(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> p
     True
     """
     total = np.zeros(frame.height, dtype=np.uint64)
+    schema = frame.schema  # made anew at every look, which a frame of many columns feels
     for name in columns if columns is not None else frame.columns:
-        texts = frame.select(_canonical(name, frame.schema[name]).alias(ROW))
+        texts = frame.select(_canonical(name, schema[name]).alias(ROW))
         hashes = texts.select(plh.col(ROW).nchash.xxh3_64())[ROW]
         key = np.uint64(xxhash.xxh3_64_intdigest(name.encode()))
         with np.errstate(over="ignore"):
@@ -181,8 +182,9 @@ def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _joined(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Expr:
     """One text a row that differs whenever the columns' values do; null where all are null."""
     # The unit and record separators of ASCII do not stand in ordinary text.
+    schema = frame.schema
     parts = [
-        pl.lit(f"{position}\x1e") + _canonical(column, frame.schema[column])
+        pl.lit(f"{position}\x1e") + _canonical(column, schema[column])
         for position, column in enumerate(columns)
     ]
     whole = pl.concat_str(parts, separator="\x1f", ignore_nulls=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ SKETCH = 1024
 TOP = 200
 SHOWN = 20
 BINS = 30
+AT_ONCE = 4_000_000  # numbers, which is 32 MB
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Sizes = Counter[int]
 
@@ -44,7 +45,7 @@ def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
     )
     found: dict[str, Any] = {"null": values.null_count(), "hashes": hashes.drop_nulls().to_numpy()}
     if spec.type in ("string", "category", "boolean") and not values.dtype.is_nested():
-        texts = values.drop_nulls().cast(pl.String)
+        texts = values.drop_nulls().cast(pl.String).alias("value")
         counts = texts.value_counts(sort=True, name="n").head(TOP)
         # A field of ever new texts has no common values worth carrying along.
         if counts.height and counts["n"][0] > 1:
@@ -65,9 +66,11 @@ def merge(
     Args:
         parts: for each split, the summaries of its shards.
         fields: the fields in order.
-        folder: the version's folder; numbers are read again from there, one column at a time.
+        folder: the version's folder; numbers are read again from there, a few columns at a time.
     """
     profile: dict[str, Any] = {}
+    measured = [name for name, spec in fields.items() if spec.type in ("integer", "number")]
+    numbers = dict(_measured(measured, list(parts), folder))
     for name, spec in fields.items():
         of_splits = {split: [part[name] for part in shards] for split, shards in parts.items()}
         everything = [part for shards in of_splits.values() for part in shards]
@@ -77,8 +80,7 @@ def merge(
             "null": sum(part["null"] for part in everything),
             "distinct": _distinct([part["hashes"] for part in everything]),
         }
-        if spec.type in ("integer", "number"):
-            entry |= _numbers({split: _column(folder, split, name) for split in parts})
+        entry |= numbers.get(name, {})
         if any("lengths" in part for part in everything):
             entry["length"] = _lengths(of_splits)
         if any("top" in part for part in everything):
@@ -98,12 +100,20 @@ def _distinct(sketches: Sequence[npt.NDArray[np.uint64]]) -> int:
     return round((SKETCH - 1) / (float(smallest[SKETCH - 1]) / 2.0**64))
 
 
-def _column(folder: Path, split: str, name: str) -> npt.NDArray[np.float64]:
-    files = sorted((folder / "data").glob(f"{split}-*.parquet"))
-    if not files:
-        return np.zeros(0)
-    values = pl.scan_parquet(files).select(pl.col(name).cast(pl.Float64)).collect()[name]
-    return values.drop_nulls().to_numpy()
+def _measured(
+    names: Sequence[str], splits: Sequence[str], folder: Path
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the columns of numbers, as many at a time as memory bears easily, and sum them up."""
+    files = {split: sorted((folder / "data").glob(f"{split}-*.parquet")) for split in splits}
+    scans = {split: pl.scan_parquet(found) for split, found in files.items() if found}
+    rows = sum(scan.select(pl.len()).collect().item() for scan in scans.values())
+    step = max(1, AT_ONCE // max(1, rows))
+    for start in range(0, len(names), step):
+        some = list(names[start : start + step])
+        frames = {split: scan.select(some).collect() for split, scan in scans.items()}
+        for name in some:
+            columns = {split: frame[name].cast(pl.Float64) for split, frame in frames.items()}
+            yield name, _numbers({split: c.drop_nulls().to_numpy() for split, c in columns.items()})
 
 
 def _numbers(splits: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Any]:
