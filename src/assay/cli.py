@@ -7,8 +7,10 @@ document and nothing else. Exit codes: 0 passed, 1 a gate failed, 2 the request 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +28,8 @@ app = typer.Typer(
     help="Raw records to a dataset you can trust, and a verdict on models you can defend.",
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    epilog="Start with `assay init SOURCE --target COLUMN`, then `assay run`.",
     pretty_exceptions_enable=False,
 )
 
@@ -60,10 +64,13 @@ def init(
     out: Annotated[Path, typer.Option(help="The recipe to write.")] = DEFAULT_RECIPE,
     json: Json = False,
 ) -> None:
-    """Look at the data and write a commented recipe that runs as it is."""
+    """Look at data and write a commented recipe that runs as it is."""
     text = assay.init(source, target=target, out=out)
     _result({"recipe": str(out), "text": text}, f"{out}", json)
-    _say(f"wrote {out}; next: assay run {out}")
+    name = "" if out == DEFAULT_RECIPE else f" {out}"
+    _say(f"This recipe runs as it is. Read it, then: assay {'run' if target else 'build'}{name}")
+    if target is None:
+        _say("Name a column with --target for models and their scores as well.")
 
 
 @app.command()
@@ -76,7 +83,7 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build, evaluate, hold against the gates and write the report: the main job."""
+    """The main job: build, evaluate, hold against gates, report."""
     with _progress(quiet) as progress:
         outcome = assay.run(
             recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
@@ -95,7 +102,7 @@ def build(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a dataset version, and nothing else."""
+    """Make the dataset version, and nothing else."""
     with _progress(quiet) as progress:
         version = assay.build(
             recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
@@ -112,13 +119,15 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
     target: Annotated[str | None, typer.Option(help="The column with the true value.")] = None,
     metrics: Annotated[str | None, typer.Option(help="Names, with commas between.")] = None,
     positive: Annotated[str | None, typer.Option(help="Of two classes, the one meant.")] = None,
+    task: Annotated[str | None, typer.Option(help="number or class; told from the values.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the evaluation.")] = None,
     seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Score anybody's predictions, with intervals and comparisons on the same rows."""
+    """Score anybody's predictions, with intervals and comparisons."""
     evaluation = assay.evaluate(
         truth,
         [*predictions, *(more or [])],
@@ -126,13 +135,15 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
         target=target,
         metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
         positive=positive,
+        task=_one_of("task", task, ("number", "class")) if task else None,
         seed=seed or 0,
+        name=name,
     )
-    document = assay.describe_evaluation(evaluation)
+    document, text = assay.describe_evaluation(evaluation), repr(evaluation)
     if out is not None:
         document["report"] = str(assay.report(evaluation, to=out))
-        _say(f"report: {document['report']}")
-    _result(document, repr(evaluation), json)
+        text += f"\n\nreport   {document['report']}"
+    _result(document, text, json)
 
 
 @app.command()
@@ -168,8 +179,11 @@ def versions(
 ) -> None:
     """List versions, oldest first."""
     found = assay.versions(name, out=out)
-    lines = [version.line() for version in found] or [f"no versions under {out}"]
-    _result([version.to_dict() for version in found], "\n".join(lines), json)
+    width = max((len(version.title) for version in found), default=0)
+    text = "\n".join(version.line(width) for version in found)
+    _result([version.to_dict() for version in found], text, json)
+    if not found:
+        _say(f"There are no versions{f' of {name!r}' if name else ''} under {out}.")
 
 
 @app.command()
@@ -195,13 +209,15 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The folder to write report.html to.")] = None,
     json: Json = False,
 ) -> None:
-    """Render the report of a version, or of an evaluation.json, again."""
+    """Render the report of a version or an evaluation.json again."""
     path = assay.report(what, out=out, to=to)
     _result({"report": str(path)}, str(path), json)
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    json: Annotated[bool, typer.Option("--json", help="As always here.", hidden=True)] = False,
+) -> None:
     """Print the JSON Schema of a recipe, for editors."""
     _result(assay.schema(), "", True)
 
@@ -211,45 +227,77 @@ def explain(
     name: Annotated[str | None, typer.Argument(help="A component, such as dedup.exact.")] = None,
     json: Json = False,
 ) -> None:
-    """List the components that recipes can name, or show one with its parameters."""
+    """List what recipes can name, or show one with its parameters."""
     document = assay.explain(name)
-    text = document["help"] if name else "\n".join(
-        f"{kind}\n" + "\n".join(f"  {n:<20} {summary}" for n, summary in names.items())
-        for kind, names in document.items()
-    )  # fmt: skip
+    if name:
+        text = document["help"]
+    else:
+        width = max(len(title) for names in document.values() for title in names)
+        text = "\n\n".join(
+            "\n".join([kind, *(f"  {title:<{width}}  {about}" for title, about in names.items())])
+            for kind, names in document.items()
+        )
     _result(document, text, json)
+    if not name:
+        _say("\n`assay explain NAME` shows one with its parameters.")
 
 
 def main() -> None:
     """Run the command line, and turn errors into one message and an exit code."""
+    if not sys.warnoptions:
+        # What libraries warn of is for who calls them; findings about the data are results.
+        warnings.simplefilter("ignore")
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except AssayError as error:
         code = _failed(error)
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; finished shards are kept, and no version was changed")
-        code = INTERRUPTED
+        code = _failed(
+            AssayError(
+                "Interrupted.",
+                hint="run it again: finished shards are not done twice; former versions are as "
+                "they were",
+            ),
+            INTERRUPTED,
+        )
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does. That is its right.
-        sys.stderr.close()
+        # The reader of our output went away, as `head` does. That is its right; what is still
+        # buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PASSED
     except typer.TyperException as error:
-        _say(f"error: {error.format_message()}\n  try: assay --help")
-        code = WRONG
-    except Exception:  # noqa: BLE001 - the last net: tell a defect of ours from a failed gate
+        code = _failed(_misused(error))
+    except Exception as error:  # noqa: BLE001 - the last net: tell a defect of ours from a failed gate
         traceback.print_exc()
-        _say("\nThis is a defect of assay. Former versions are as they were.")
-        code = DEFECT
+        defect = AssayError(
+            f"A defect of assay: {type(error).__name__}: {error}",
+            hint="please report it with the lines above; former versions are as they were",
+        )
+        code = _failed(defect, DEFECT)
     sys.exit(code if isinstance(code, int) else PASSED)
 
 
-def _failed(error: AssayError) -> int:
+def _failed(error: AssayError, code: int = WRONG) -> int:
     if "--json" in sys.argv:
         parts = {name: getattr(error, name) for name in ("what", "where", "received", "hint")}
         allowed = error.allowed if isinstance(error.allowed, str) else list(error.allowed or ())
-        _result({"error": parts | {"allowed": allowed}}, "", True)
+        kind = type(error).__name__
+        _result({"error": {"kind": kind, **parts, "allowed": allowed, "exit": code}}, "", True)
     _say(f"error: {error}")
-    return WRONG
+    return code
+
+
+def _misused(error: typer.TyperException) -> AssayError:
+    """What the parser refused, in the words and the form of every other error."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "assay"
+    close = getattr(error, "possibilities", None) or ()
+    given = getattr(error, "message", "") if close else error.format_message()
+    guess = f"did you mean {' or '.join(sorted(close))}? " if close else ""
+    return AssayError(
+        f"{given.rstrip('.')}.", hint=f"{guess}`{command} --help` shows what there is"
+    )
 
 
 def _result(document: Any, text: str, json: bool) -> None:
@@ -278,9 +326,13 @@ def _parameters(given: list[str]) -> Mapping[str, Any]:
 
 
 def _engine(name: str) -> Any:
-    if name not in ("processes", "ray"):
-        raise AssayError(f"There is no engine {name!r}.", allowed=["processes", "ray"])
-    return name
+    return _one_of("engine", name, ("processes", "ray"))
+
+
+def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> Any:
+    if given not in allowed:
+        raise AssayError(f"There is no {what} {given!r}.", allowed=allowed)
+    return given
 
 
 def _progress(quiet: bool) -> Any:

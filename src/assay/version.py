@@ -167,31 +167,35 @@ class Version:
             "reused": self.reused,
         }
 
-    def line(self) -> str:
-        """One line for a list of versions."""
+    @property
+    def title(self) -> str:
+        """Its name behind its recipe's, such as `prices/v3-9f2c41ab`, by which it is opened."""
+        return f"{self.path.resolve().parent.name}/{self.id}"
+
+    def line(self, width: int = 0) -> str:
+        """One line for a list of versions whose longest title has so many characters."""
         if problem := self.damage():
-            return f"{f'{self.path.parent.name}/{self.id}':<40} damaged: {problem.splitlines()[0]}"
-        parts = ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
-        title = f"{self.manifest['name']}/{self.id}"
-        return f"{title:<40} {self.manifest['rows']['kept']:>12,} rows  {parts}"
+            return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
+        return f"{self.title:<{width}}  {self.manifest['rows']['kept']:>12,} rows  {self._parts()}"
+
+    def _parts(self) -> str:
+        return ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
 
     def summary(self) -> str:
         """What a build came to, in a few lines."""
         rows, reasons = self.manifest["rows"], self.manifest["reasons"]
         made = "was there already; no work was done twice" if self.reused else "built"
-        lines = [f"version {self.manifest['name']}/{self.id} {made}: {self.path}"]
+        lines = [f"version {self.title} {made}: {self.path}"]
         lines += [f"  note: {note}" for note in self.manifest["notes"]]
         lines += [f"  {rows['read']:>12,} rows read"]
         lines += [f"  {-count:>12,} {reason}" for reason, count in reasons.items()]
-        parts = ", ".join(f"{split} {count:,}" for split, count in self.splits.items())
-        return "\n".join([*lines, f"  {rows['kept']:>12,} kept: {parts}"])
+        return "\n".join([*lines, f"  {rows['kept']:>12,} kept: {self._parts()}"])
 
     def __repr__(self) -> str:
-        rows, splits = self.manifest["rows"], self.splits
-        parts = ", ".join(f"{split} {count:,}" for split, count in splits.items())
+        rows = self.manifest["rows"]
         return (
-            f"<Version {self.manifest['name']}/{self.id}: {rows['kept']:,} of {rows['read']:,} "
-            f"rows kept ({parts}) at {self.path}>"
+            f"<Version {self.title}: {rows['kept']:,} of {rows['read']:,} "
+            f"rows kept ({self._parts()}) at {self.path}>"
         )
 
     def _repr_html_(self) -> str:
@@ -206,8 +210,7 @@ class Version:
                 **self.splits,
             }.items()
         )
-        title = escape(f"{self.manifest['name']}/{self.id}")
-        return f"<table><caption>{title}</caption><tbody>{body}</tbody></table>"
+        return f"<table><caption>{escape(self.title)}</caption><tbody>{body}</tbody></table>"
 
 
 @contextmanager

@@ -31,7 +31,8 @@ def leaderboard(evaluation: Evaluation) -> str:
 
 def headline(evaluation: Evaluation) -> str:
     """What was scored on what."""
-    models, rows = len(evaluation.models), f"{evaluation.n:,} {evaluation.split} rows"
+    models = len(evaluation.models)
+    rows = f"{evaluation.n:,} {f'{evaluation.split} ' if evaluation.version else ''}rows"
     by = f", best first by {evaluation.metrics[0]}" if evaluation.metrics and models > 1 else ""
     what = f"{evaluation.name}: {evaluation.target}"
     return f"{what}, {models} model{'s' * (models != 1)} on {rows}{by}"
@@ -79,7 +80,7 @@ def _shown(score: Score | None, *, interval: bool) -> str:
         return "–"
     if not interval or score.low is None or score.high is None:
         return _digits(score.value)
-    return f"{_digits(score.value)} ({_digits(score.low)} to {_digits(score.high)})"
+    return f"{_digits(score.value)} [{_digits(score.low)}, {_digits(score.high)}]"
 
 
 def _digits(value: float) -> str:
