@@ -58,22 +58,35 @@ class Checked:
         return pl.DataFrame([dict(violation) for violation in self.violations]).to_pandas()
 
     def __repr__(self) -> str:
-        lines = [f"{self.rows:,} rows read, {self.unreadable:,} lines could not be read"]
+        lines = [f"{self.rows:,} rows read"]
+        if self.unreadable:
+            lines[0] += f", of which {self.unreadable:,} could not be parsed"
+        lines += [f"  note: {note}" for note in self.notes]
         for broken in self.violations:
-            shown = ", ".join(
-                f"{example['received']!r} at {example['where']}" for example in broken["examples"]
-            )
             lines.append(
-                f"  {broken['field']}: {broken['rule']}: {broken['rows']:,} rows ({shown})"
+                f"  {broken['rows']:>12,} rows  {broken['field']}: {broken['rule']} "
+                f"({_CONSEQUENCE[broken['action']]})"
             )
-        return "\n".join(
-            [*lines, "the contract holds" if self.passed else "the contract is broken"]
-        )
+            lines += [f"{'':20}{_example(example)}" for example in broken["examples"]]
+        holds = "The contract holds." if self.passed else "The contract is broken."
+        return "\n".join([*lines, holds])
 
     def _repr_html_(self) -> str:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+_CONSEQUENCE = {
+    "set_aside": "a build would set them aside",
+    "null": "a build would make the values null",
+    "stop": "a build would stop",
+}
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    received = example["received"]
+    return f"{example['where']}: {'nothing' if received is None else repr(received)}"
 
 
 def check(

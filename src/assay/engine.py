@@ -18,8 +18,10 @@ Engine = Literal["processes", "ray"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# A worker gets one core; libraries that thread inside it would only fight the other workers.
+# A worker gets one core; libraries that thread inside it would only fight the other workers. What
+# libraries warn of there concerns assay's own code, and nobody could tell which task it came from.
 _WORKER_ENVIRONMENT = {
+    "PYTHONWARNINGS": "ignore",
     "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

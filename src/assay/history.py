@@ -82,7 +82,8 @@ def why(version: Version | str | Path, row_id: str, *, out: str | Path = "versio
     opened = version if isinstance(version, Version) else open_version(version, out)
     decisions = opened.ledger().filter(pl.col("row_id") == row_id).collect().drop("row_id")
     if not decisions.height:
-        some = opened.ledger().select("row_id").head(3).collect()["row_id"].to_list()
+        read = opened.ledger().filter(pl.col("action") == "read")
+        some = read.select("row_id").head(3).collect()["row_id"].to_list()
         raise VersionError(
             f"There is no row {row_id!r} in {opened.id}.",
             where=str(opened.path),

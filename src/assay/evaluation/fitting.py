@@ -71,20 +71,20 @@ def evaluate_version(
     predictions: dict[str, pl.DataFrame] = {}
     infos: list[ModelInfo] = []
     used: set[str] = set()
-    report("models", 0, len(recipe.models))
-    for done, use in enumerate(recipe.models, start=1):
+    for use in recipe.models:
+        report(f"fit {use.title}", 0, 1)
         info, predicted, key = _predictions(use, recipe, version, held, cache)
         infos.append(info)
         used.add(key)
         if predicted is not None:
             predictions[use.title] = predicted
-        report("models", done, len(recipe.models))
+        report(f"fit {use.title}", 1, 1)
     if not predictions:
         raise ModelError(
             "No model could be fitted.",
             received="; ".join(f"{info.model}: {info.error}" for info in infos),
         )
-    report("scores", 0, 1)
+    report("score", 0, 1)
     evaluation = score(
         held.truth,
         predictions,
@@ -93,7 +93,7 @@ def evaluate_version(
         about=infos,
         pairs=pairs,
     )
-    report("scores", 1, 1)
+    report("score", 1, 1)
     ids = held.truth.ids.alias(ROW_ID)
     table = pl.concat(
         [

@@ -25,7 +25,9 @@ def leaderboard(evaluation: Evaluation) -> str:
         lines = _aligned(table)
         hidden = ["Only the first metric is shown with its 95 % interval; the report has them all."]
     first = evaluation.metrics[0] if evaluation.metrics else None
-    told = [line.sentence for line in evaluation.comparisons if line.metric == first]
+    places = {line[0]: place for place, line in enumerate(table)}
+    compared = sorted(evaluation.comparisons, key=lambda line: places.get(line.b, len(places)))
+    told = [line.sentence for line in compared if line.metric == first]
     return "\n".join([headline(evaluation), *lines, *hidden, *told, *evaluation.notes])
 
 
