@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from assay.building.write import merge_exports
 from assay.component import bind, find
 from assay.errors import StorageError
 from assay.exports.part import Part
+from assay.storage import storage_errors
 from assay.version import Version, open_version
 
 
@@ -56,10 +58,23 @@ def export(
         )
     types = {"row_id": "string"}
     types |= {name: field["type"] for name, field in opened.manifest["fields"].items()}
-    for number, file in enumerate(opened.manifest["files"]):
-        part = Part(pl.read_parquet(opened.path / file["path"]), types, file["split"])
-        target = folder / f".{number:05d}"
-        target.mkdir(parents=True)
-        component.function(part, target, **given)
-    merge_exports(folder)
+    new = not folder.exists()
+    unfinished = folder / ".unfinished"
+    try:
+        with storage_errors(folder):
+            for number, file in enumerate(opened.manifest["files"]):
+                part = Part(pl.read_parquet(opened.file(file)), types, file["split"])
+                target = unfinished / f".{number:05d}"
+                target.mkdir(parents=True)
+                component.function(part, target, **given)
+            merge_exports(unfinished)
+            for path in unfinished.iterdir():
+                path.rename(folder / path.name)
+    except BaseException:
+        # Half an export looks like a whole one to whoever finds it.
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+    unfinished.rmdir()
     return sorted(folder.iterdir())

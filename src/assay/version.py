@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,9 +99,14 @@ class Version:
             raise VersionError(
                 f"There is no split {split!r}.", where=str(self.path), allowed=self.splits
             )
-        return pl.scan_parquet([self._whole(file) for file in wanted])
+        return pl.scan_parquet([self.file(file) for file in wanted])
 
-    def _whole(self, file: dict[str, Any]) -> Path:
+    def file(self, file: Mapping[str, Any]) -> Path:
+        """The path of a file that the manifest lists.
+
+        Raises:
+            VersionError: it is missing, or has not its size any more.
+        """
         path: Path = self.path / file["path"]
         size = path.stat().st_size if path.exists() else None
         if size != file["bytes"]:
@@ -125,7 +130,7 @@ class Version:
         known = self.manifest.get("records")
         if known is None:
             return sorted((self.path / part).glob("*.parquet"))
-        return [self._whole(file) for file in known if file["path"].startswith(f"{part}/")]
+        return [self.file(file) for file in known if file["path"].startswith(f"{part}/")]
 
     def to_polars(self, split: str | None = None) -> pl.DataFrame:
         """The rows of one split or of all."""
@@ -174,6 +179,8 @@ class Version:
 
     def line(self, width: int = 0) -> str:
         """One line for a list of versions whose longest title has so many characters."""
+        if problem := self.damage():
+            return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
         if problem := self.damage():
             return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
         return f"{self.title:<{width}}  {self.manifest['rows']['kept']:>12,} rows  {self._parts()}"
