@@ -78,9 +78,9 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (package / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(component.PACKAGES, "steps", "fake_steps")
-    catalogue.cache_clear()
+    component._catalogue.cache_clear()
     yield package
-    catalogue.cache_clear()
+    component._catalogue.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "fake_steps"]:
         del sys.modules[name]
 

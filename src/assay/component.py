@@ -1,5 +1,9 @@
 """A public function is a component: its name is the recipe's name, its signature is the schema.
 
+assay's own components are the public functions of its component packages. A user's functions are
+switched on from Python or by a command-line flag, for the length of one call, and never by a
+recipe: a recipe that somebody sends cannot run code that its reader has not chosen.
+
 The types below are what a component's signature is written in. They say what the build needs to
 know and nothing else: which parameters name columns, whether a function may see one shard of rows
 at a time or must see the whole table, and what it gives back.
@@ -12,7 +16,9 @@ import hashlib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -77,11 +83,13 @@ class Component:
         kind: the section of the recipe it belongs to: steps, exports, models, metrics, gates.
         name: `module.function` for steps, the function's name elsewhere.
         function: the function itself.
+        file: for a user's function, the file it was read from.
     """
 
     kind: str
     name: str
     function: Callable[..., Any] = field(compare=False)
+    file: str | None = None
 
     @functools.cached_property
     def hints(self) -> dict[str, Any]:
@@ -133,8 +141,13 @@ class Component:
 
     def version(self) -> str:
         """A short hash of the module's source: what this component makes changes only with it."""
-        source = inspect.getsourcefile(self.function)
-        return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12] if source else "unknown"
+        try:
+            source = Path(inspect.getsourcefile(self.function) or "").read_bytes()
+        except (OSError, TypeError):
+            # Written at a prompt or in a notebook: the code itself is all there is.
+            code = self.function.__code__
+            source = code.co_code + repr((code.co_consts, code.co_names)).encode()
+        return hashlib.sha256(source).hexdigest()[:12]
 
 
 PACKAGES = {
@@ -159,13 +172,36 @@ def mark_of(hint: Any) -> str | None:
     return next((mark for part in get_args(hint) if (mark := mark_of(part))), None)
 
 
-@functools.cache
 def catalogue(kind: str) -> Mapping[str, Component]:
     """Every component of one kind, by name: the public functions of its package's modules.
 
     >>> "keep.length" in catalogue("steps")
     True
     """
+    own = {component.name: component for component in _OWN.get() if component.kind == kind}
+    return {**_catalogue(kind), **own} if own else _catalogue(kind)
+
+
+@contextmanager
+def using(components: Sequence[Component]) -> Iterator[None]:
+    """Let recipes name a user's components as well, for the length of a `with` block."""
+    token = _OWN.set((*_OWN.get(), *components))
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
+
+
+def in_use() -> tuple[Component, ...]:
+    """The user's components that are switched on."""
+    return _OWN.get()
+
+
+_OWN: ContextVar[tuple[Component, ...]] = ContextVar("_OWN", default=())
+
+
+@functools.cache
+def _catalogue(kind: str) -> Mapping[str, Component]:
     package = importlib.import_module(PACKAGES[kind])
     modules = [package]
     if hasattr(package, "__path__"):

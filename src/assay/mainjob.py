@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import orjson
 
 from assay.building.build import build
 from assay.cache import Cache, code_version
+from assay.component import in_use, using
 from assay.engine import Engine
+from assay.errors import PredictionsError
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import State, Verdict, judge, overall, pairs
+from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
+from assay.storage import storage_errors
 from assay.version import Version, open_version, write_atomically
 
 Progress = Callable[[str, int, int], None]
@@ -94,6 +99,7 @@ def run(
     seed: int | None = None,
     engine: Engine = "processes",
     progress: Progress | None = None,
+    functions: Iterable[Callable[..., Any] | str | Path] = (),
 ) -> Outcome:
     """Build a version, score the models on it, hold both against the gates, write the report.
 
@@ -104,6 +110,7 @@ def run(
         seed: replaces the recipe's seed.
         engine: `processes` or `ray`, for the build.
         progress: called with a stage's name, what is done and how much there is.
+        functions: your own functions, or files of them, that the recipe may name.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.
@@ -111,19 +118,23 @@ def run(
     Raises:
         AssayError: the recipe, the source or the place to write to is not fit for it.
     """
-    loaded = load(recipe)
-    if seed is not None:
-        loaded = loaded.model_copy(update={"seed": seed})
-    version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
-    folder = _run_folder(loaded, version)
-    evaluation, reused = None, (folder / EVALUATION).exists()
-    if loaded.models:
-        evaluation = _evaluated(loaded, version, Path(out), folder, progress)
-    verdicts = tuple(judge(loaded.gates, State(version.manifest, evaluation)))
-    verdict = overall(verdicts)
-    write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
-    path = _write_report(folder, version.manifest, evaluation, verdicts)
-    return Outcome(version, evaluation, verdicts, verdict, path, reused)
+    with using(own(functions)):
+        loaded = load(recipe)
+        if seed is not None:
+            loaded = loaded.model_copy(update={"seed": seed})
+        version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
+        folder = _run_folder(loaded, version)
+        with storage_errors(folder):
+            evaluation, reused = _finished(folder), False
+            if evaluation is not None:
+                reused = True
+            elif loaded.models:
+                evaluation = _evaluated(loaded, version, Path(out), folder, progress)
+            verdicts = tuple(judge(loaded.gates, State(version.manifest, evaluation)))
+            verdict = overall(verdicts)
+            write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
+            path = _write_report(folder, version.manifest, evaluation, verdicts)
+        return Outcome(version, evaluation, verdicts, verdict, path, reused)
 
 
 def report(
@@ -148,7 +159,8 @@ def report(
     """
     if isinstance(what, Evaluation):
         folder = Path(to or ".")
-        write_atomically(folder / EVALUATION, what.to_json().encode())
+        with storage_errors(folder):
+            write_atomically(folder / EVALUATION, what.to_json().encode())
         return _write_report(folder, None, what, ())
     if not isinstance(what, Version) and Path(what).suffix == ".json":
         evaluation = Evaluation.from_file(what)
@@ -190,15 +202,22 @@ def _run_folder(recipe: Recipe, version: Version) -> Path:
     ]
     rest = [recipe.seed, recipe.target, recipe.task, recipe.inputs, recipe.positive]
     rest.append(code_version("models", "evaluation"))
+    rest += [component.version() for component in in_use()]
     return version.path.parent / RUNS / f"{version.id}-{digest([asked, rest])[:8]}"
+
+
+def _finished(folder: Path) -> Evaluation | None:
+    """The evaluation of an earlier run that was asked the same, if it can still be read."""
+    # The folder's name holds all that decides an evaluation; the file is written last.
+    try:
+        return Evaluation.from_file(folder / EVALUATION)
+    except PredictionsError:
+        return None
 
 
 def _evaluated(
     recipe: Recipe, version: Version, out: Path, folder: Path, progress: Progress | None
 ) -> Evaluation:
-    # The folder's name holds all that decides an evaluation; the file is written last.
-    if (folder / EVALUATION).exists():
-        return Evaluation.from_file(folder / EVALUATION)
     cache = Cache(out / ".cache")
     with cache.in_use() as lock:
         evaluation, predictions, used = evaluate_version(
@@ -206,9 +225,12 @@ def _evaluated(
         )
         cache.keep_only(lock, f"{recipe.name}.models", used)
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{PREDICTIONS}.part"
-    predictions.write_parquet(unfinished)
-    unfinished.replace(folder / PREDICTIONS)
+    unfinished = folder / f".{PREDICTIONS}.{os.getpid()}.part"
+    try:
+        predictions.write_parquet(unfinished)
+        unfinished.replace(folder / PREDICTIONS)
+    finally:
+        unfinished.unlink(missing_ok=True)
     write_atomically(folder / EVALUATION, evaluation.to_json().encode())
     return evaluation
 
@@ -222,7 +244,8 @@ def _write_report(
     shown = evaluation.model_dump(mode="json") if evaluation else None
     plain = [gate if isinstance(gate, Mapping) else asdict(gate) for gate in gates]
     path = folder / REPORT
-    write_atomically(path, render(manifest, shown, plain).encode())
+    with storage_errors(folder):
+        write_atomically(path, render(manifest, shown, plain).encode())
     return path
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +16,14 @@ from assay.building.plan import Plan, make_plan
 from assay.building.prepare import Preparing
 from assay.building.write import Export, Task, Writing, merge_exports
 from assay.cache import BUILDING, Cache, code_version
-from assay.component import bind, find
+from assay.component import bind, find, in_use, using
 from assay.engine import Engine, run
-from assay.errors import ContractError, RecipeError, SourceError, StorageError, nearest
+from assay.errors import ContractError, RecipeError, SourceError, nearest
+from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.rows import ROW, ROW_ID
 from assay.sources.shards import Shard, fingerprint, locate, survey
+from assay.storage import storage_errors
 from assay.version import Version
 
 Progress = Callable[[str, int, int], None]
@@ -37,6 +38,7 @@ def build(
     seed: int | None = None,
     engine: Engine = "processes",
     progress: Progress | None = None,
+    functions: Iterable[Callable[..., Any] | str | Path] = (),
 ) -> Version:
     """Make a dataset version from a recipe.
 
@@ -47,6 +49,7 @@ def build(
         seed: replaces the recipe's seed.
         engine: `processes` or `ray`.
         progress: called with a stage's name, the shards done and their number.
+        functions: your own functions, or files of them, that the recipe may name.
 
     Returns:
         The version; `reused` says that it was there already and no work was done twice.
@@ -62,12 +65,12 @@ def build(
     >>> build(recipe, out=tempfile.mkdtemp()).rows["kept"]
     2
     """
-    recipe = load(recipe)
-    if seed is not None:
-        recipe = recipe.model_copy(update={"seed": seed})
     out = Path(out)
     report = progress or (lambda stage, done, total: None)
-    with _storage_errors(out):
+    with using(own(functions)), storage_errors(out):
+        recipe = load(recipe)
+        if seed is not None:
+            recipe = recipe.model_copy(update={"seed": seed})
         cache = Cache(out / ".cache")
         with cache.in_use() as lock:
             builder = _Builder(recipe, cache, workers, engine, report)
@@ -131,7 +134,10 @@ class _Builder:
         self, stage: str, function: Callable[[Item], Any], tasks: Sequence[Item]
     ) -> Iterator[Any]:
         self.progress(stage, 0, len(tasks))
-        results = run(function, tasks, workers=self.workers, engine=self.engine)
+        # A worker reads a user's file again: it could not import it by its name.
+        mine = tuple(dict.fromkeys(component.file or component.function for component in in_use()))
+        stage_here = _Using(function, mine)
+        results = run(stage_here, tasks, workers=self.workers, engine=self.engine)
         for done, result in enumerate(results, start=1):
             self.progress(stage, done, len(tasks))
             yield result
@@ -172,6 +178,18 @@ class _Builder:
         )
 
 
+@dataclass(frozen=True)
+class _Using:
+    """A stage, with the user's functions switched on in whatever process it runs."""
+
+    function: Callable[[Any], Any]
+    functions: tuple[Callable[..., Any] | str, ...]
+
+    def __call__(self, task: Any) -> Any:
+        with using(own(self.functions)):
+            return self.function(task)
+
+
 class _Surveying:
     """The look at one shard's columns, found in the cache where it was taken before."""
 
@@ -188,24 +206,6 @@ class _Surveying:
             self.cache.note(key, known)
         place = {"path": shard.path, "start": shard.start, "lines": 0}
         return {"columns": dict(known["columns"]), "key": key, "fingerprint": content, **place}
-
-
-@contextmanager
-def _storage_errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if not full and error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-        raise StorageError(
-            "The disk is full." if full else f"Nothing can be written here: {error.strerror}.",
-            where=str(error.filename or out),
-            hint="free some space and run again: finished shards are not done twice; former "
-            "versions are as they were"
-            if full
-            else "choose another folder with --out",
-        ) from error
 
 
 def _shown(source: Any) -> str:

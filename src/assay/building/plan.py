@@ -103,7 +103,7 @@ class Plan:
             "rules": dict(self.rules),
             "id": self.id,
             "steps": [
-                [step.position, step.name, dict(step.parameters)]
+                [step.position, step.name, dict(step.parameters), step.component.version()]
                 if step.component.data == "rows"
                 else [step.position, step.values, step.keys, step.expressions]
                 for step in self.steps

@@ -202,7 +202,8 @@ def _predictions(
     """Fit one model and let it predict, or find what it predicted before."""
     component = find("models", use.name)
     parameters = bind(component, use.given)
-    made_of = [version.manifest["hash"], use.name, parameters, code_version("models")]
+    code = [component.version(), code_version("models")]
+    made_of = [version.manifest["hash"], use.name, parameters, code]
     asked = [recipe.target, held.truth.task, list(held.training.kinds), recipe.seed]
     key = digest(["predictions", made_of, asked, held.truth.split])
     known = cache.recall(key)

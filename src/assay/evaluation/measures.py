@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -95,14 +94,14 @@ def default_metrics(task: str, *, binary: bool, graded: bool) -> list[str]:
     return ["accuracy", "balanced_accuracy", "f1", *(ranked if graded else [])]
 
 
-@functools.cache
 def suits(task: str) -> tuple[str, ...]:
     """The names of the metrics for a task.
 
     >>> "mae" in suits("number"), "mae" in suits("class")
     (True, False)
     """
-    return tuple(name for name, metric in catalogue("metrics").items() if _task_of(metric) == task)
+    known = catalogue("metrics").items()
+    return tuple(name for name, metric in known if _task_of(metric) in (task, None))
 
 
 def _measure(asked: Asked, task: str) -> Measure:
@@ -113,7 +112,7 @@ def _measure(asked: Asked, task: str) -> Measure:
     else:
         name, given, title = asked[0], dict(asked[1]), asked[0]
     component = find("metrics", name)
-    if _task_of(component) != task:
+    if _task_of(component) not in (task, None):
         what = "numbers" if task == "number" else "classes"
         raise RecipeError(
             f"The metric {name!r} does not suit a target of {what}.", allowed=suits(task)
@@ -121,7 +120,9 @@ def _measure(asked: Asked, task: str) -> Measure:
     return Measure(title, component, bind(component, given))
 
 
-def _task_of(component: Component) -> str:
-    """Metrics for numbers stand in the module `regression`, all others are for classes."""
-    module = component.function.__module__.rpartition(".")[2]
+def _task_of(component: Component) -> str | None:
+    """Metrics for numbers stand in the module `regression`; a user's own may be for either."""
+    package, _, module = component.function.__module__.rpartition(".")
+    if not package.startswith("assay."):
+        return None
     return "number" if module == "regression" else "class"

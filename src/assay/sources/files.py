@@ -133,7 +133,7 @@ def plain(path: Path, name: str, read: Read, place: Path, shard_bytes: int) -> l
     for _ in range(6):
         with spool.readable(file.path):
             head = _head(file.path)
-            if not head.strip():
+            if not head[mark(head)[1] :].strip():
                 return []
             done, file = _step(file, head, read, place, shard_bytes)
         if done:
