@@ -39,6 +39,10 @@ Out = Annotated[Path, typer.Option("--out", help="The folder that holds all vers
 Workers = Annotated[int | None, typer.Option(min=1, help="Shards at once; default: all cores.")]
 Seed = Annotated[int | None, typer.Option(help="Replaces the recipe's seed.")]
 EngineName = Annotated[str, typer.Option("--engine", help="processes, or ray (extra assay[ray]).")]
+Functions = Annotated[
+    list[Path] | None,
+    typer.Option("--functions", help="A Python file of your own functions; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
@@ -80,13 +84,20 @@ def run(
     workers: Workers = None,
     seed: Seed = None,
     engine: EngineName = "processes",
+    functions: Functions = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """The main job: build, evaluate, hold against gates, report."""
     with _progress(quiet) as progress:
         outcome = assay.run(
-            recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
+            recipe,
+            out=out,
+            workers=workers,
+            seed=seed,
+            engine=_engine(engine),
+            progress=progress,
+            functions=functions or (),
         )
     _result(outcome.to_dict(), repr(outcome), json)
     raise typer.Exit(EXIT_CODES[outcome.verdict])
@@ -99,13 +110,20 @@ def build(
     workers: Workers = None,
     seed: Seed = None,
     engine: EngineName = "processes",
+    functions: Functions = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Make the dataset version, and nothing else."""
     with _progress(quiet) as progress:
         version = assay.build(
-            recipe, out=out, workers=workers, seed=seed, engine=_engine(engine), progress=progress
+            recipe,
+            out=out,
+            workers=workers,
+            seed=seed,
+            engine=_engine(engine),
+            progress=progress,
+            functions=functions or (),
         )
     _result(version.to_dict(), version.summary(), json)
 
