@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,7 @@ from pydantic import (
 
 from assay.component import bind, catalogue, find
 from assay.errors import RecipeError, nearest
+from assay.yamltext import Dumper, Places, parse
 
 FieldType = Literal[
     "string", "integer", "number", "boolean", "datetime", "category", "list", "object"
@@ -188,9 +189,7 @@ class Recipe(_Strict):
 
     def to_yaml(self) -> str:
         """The recipe as a YAML text that `load` reads back as the same recipe."""
-        return yaml.dump(
-            self.plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=96
-        )
+        return yaml.dump(self.plain(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
 def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
@@ -202,10 +201,10 @@ def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         RecipeError: the file is missing or is not YAML, or the recipe asks for what there is not.
     """
     if isinstance(recipe, Recipe):
-        _check_components(recipe, _Places())
+        _check_components(recipe, Places())
         return recipe
     if isinstance(recipe, Mapping):
-        return _validated(recipe, _Places())
+        return _validated(recipe, Places())
     path = Path(recipe)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -215,7 +214,7 @@ def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe cannot be read: {error}.", where=str(path)) from None
-    data, places = _parse(text, str(path))
+    data, places = parse(text, str(path))
     loaded = _validated(data, places)
     return loaded.model_copy(update={"source": _relative(loaded.source, path.parent)})
 
@@ -255,109 +254,7 @@ def schema() -> dict[str, Any]:
     return body
 
 
-class _Places:
-    """The line of every value of a YAML file, by its path of keys and positions."""
-
-    def __init__(self, file: str | None = None) -> None:
-        self.file = file
-        self.lines: dict[tuple[Any, ...], int] = {}
-
-    def where(self, path: Sequence[Any]) -> str | None:
-        known = next(
-            (self.lines[tuple(path[:n])] for n in range(len(path), -1, -1)
-             if tuple(path[:n]) in self.lines),
-            None,
-        )  # fmt: skip
-        if self.file is None:
-            return ".".join(str(part) for part in path) or None
-        return f"{self.file}:{known}" if known else self.file
-
-
-def _parse(text: str, file: str) -> tuple[Mapping[str, Any], _Places]:
-    places = _Places(file)
-    try:
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-        if isinstance(root, yaml.MappingNode):
-            data = _value(root, (), (), places)
-            assert isinstance(data, dict)
-            return data, places
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise RecipeError(
-            f"This is not YAML: {getattr(error, 'problem', None) or error}.",
-            where=f"{file}:{mark.line + 1}" if mark else file,
-        ) from None
-    except RecursionError:
-        raise RecipeError("The recipe is nested too deeply.", where=file) from None
-    raise RecipeError(
-        "A recipe is a mapping of keys to values.", where=file, allowed=Recipe.model_fields
-    )
-
-
-def _value(node: yaml.Node, path: tuple[Any, ...], above: tuple[int, ...], places: _Places) -> Any:
-    line = node.start_mark.line + 1
-    places.lines.setdefault(path, line)
-    if id(node) in above:
-        raise RecipeError("An alias refers to itself.", where=f"{places.file}:{line}")
-    above = (*above, id(node))
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key_line = key_node.start_mark.line + 1
-            where = f"{places.file}:{key_line}"
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise RecipeError("A key is a single word.", where=where)
-            key = key_node.value
-            if key in found:
-                raise RecipeError(f"The key {key!r} stands twice.", where=where)
-            places.lines[(*path, key)] = key_line
-            found[key] = _value(value_node, (*path, key), above, places)
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        items = enumerate(node.value)
-        return [_value(item, (*path, index), above, places) for index, item in items]
-    if node.tag not in ("tag:yaml.org,2002:str", None):
-        raise RecipeError(f"The tag {node.tag!r} is not known here.", where=f"{places.file}:{line}")
-    quoted = isinstance(node, yaml.ScalarNode) and node.style
-    return node.value if quoted else _plain_scalar(node.value)
-
-
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-_SPECIAL = {
-    ".inf": float("inf"),
-    "+.inf": float("inf"),
-    "-.inf": float("-inf"),
-    ".nan": float("nan"),
-}
-
-
-def _plain_scalar(text: str) -> Any:
-    """Read an unquoted value as YAML 1.2 does: `no` is a word and `2020-01-31` a text."""
-    word = text.lower()
-    if word in _WORDS:
-        return _WORDS[word]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else _SPECIAL.get(word, text)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes the texts that `_plain_scalar` would take for something else."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if isinstance(_plain_scalar(text), str) else "'"
-    if not text.isprintable() and "\x85" in text:
-        style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
-
-
-def _validated(data: Mapping[str, Any], places: _Places) -> Recipe:
+def _validated(data: Mapping[str, Any], places: Places) -> Recipe:
     try:
         recipe = Recipe.model_validate(dict(data))
     except ValidationError as error:
@@ -366,7 +263,7 @@ def _validated(data: Mapping[str, Any], places: _Places) -> Recipe:
     return recipe
 
 
-def _explained(error: ValidationError, places: _Places) -> RecipeError:
+def _explained(error: ValidationError, places: Places) -> RecipeError:
     first = error.errors()[0]
     path = first["loc"]
     name = str(path[-1]) if path else ""
@@ -402,7 +299,7 @@ def _siblings(path: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _check_components(recipe: Recipe, places: _Places) -> None:
+def _check_components(recipe: Recipe, places: Places) -> None:
     for section in ("steps", "exports", "models", "metrics", "gates"):
         for index, use in enumerate(getattr(recipe, section)):
             where = places.where((section, index))
