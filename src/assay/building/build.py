@@ -95,6 +95,7 @@ class _Builder:
         self.used: set[str] = set()
 
     def version(self, out: Path) -> Version:
+        exports = _exports(self.recipe)
         shards = locate(self.recipe.source, self.recipe.read, self.cache.folder / "spool")
         if not shards:
             raise SourceError("The source is empty.", where=_shown(self.recipe.source))
@@ -114,7 +115,6 @@ class _Builder:
         require_rows(table, prepared, plan, self.cache)
         self.progress("decide", 1, 1)
         with versions.building(out, self.recipe.name) as folder:
-            exports = _exports(self.recipe)
             for part in ("data", "quarantine", "ledger", *(f"exports/{e.label}" for e in exports)):
                 (folder / part).mkdir(parents=True)
             writing = Writing(
