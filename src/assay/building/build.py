@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,8 +108,10 @@ class _Builder:
         self.used |= {shard["key"] for shard in prepared}
         _stop_if_asked(prepared)
         made_of = self._made_of(plan, prepared)
+        self.used.add(made_of)
+        known = self.cache.recall(made_of) or {}
         for version in versions.whole(out, self.recipe.name):
-            if version.manifest.get("made_of") == made_of:
+            if version.id == known.get("version"):
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
         table, gone = decide(prepared, plan, self.cache)
@@ -125,10 +128,11 @@ class _Builder:
             for export in exports:
                 merge_exports(folder / "exports" / export.label)
             manifest = describe(self.recipe, plan, prepared, written, folder)
-            manifest["made_of"] = made_of
             manifest["notes"] = [*absent, *manifest["notes"]]
             (folder / "README.md").write_text(card.render(manifest), encoding="utf-8")
-            return versions.commit(folder, out, manifest)
+            version = versions.commit(folder, out, manifest)
+        self.cache.note(made_of, {"version": version.id})
+        return version
 
     def _over(
         self, stage: str, function: Callable[[Item], Any], tasks: Sequence[Item]
@@ -138,9 +142,12 @@ class _Builder:
         mine = tuple(dict.fromkeys(component.file or component.function for component in in_use()))
         stage_here = _Using(function, mine)
         results = run(stage_here, tasks, workers=self.workers, engine=self.engine)
-        for done, result in enumerate(results, start=1):
-            self.progress(stage, done, len(tasks))
-            yield result
+        # Whatever stops the build stops the workers first: one that still writes would put back
+        # what is then cleared away.
+        with closing(results):
+            for done, result in enumerate(results, start=1):
+                self.progress(stage, done, len(tasks))
+                yield result
 
     def _surveyed(self, shards: Sequence[Shard]) -> dict[str, frozenset[str]]:
         """The kinds of value in every column of the source.

@@ -102,9 +102,12 @@ def _version_hash(recipe: Recipe, plan: Plan, written: Shards) -> str:
     for part in ("hashes", "gone"):
         values = np.concatenate([shard[part] for shard in written])
         sha.update(np.sort(values).astype("<u8").tobytes() + b"/")
-    parameters = [[step.name, dict(step.parameters)] for step in plan.steps]
+    # Not the code: a release that makes the same rows makes the same version.
+    fields = [[name, spec.model_dump(mode="json")] for name, spec in plan.fields.items()]
+    steps = [[step.name, dict(step.parameters)] for step in plan.steps]
     exports = [use.plain() for use in recipe.exports]
-    sha.update(digest([plan.row_part(), parameters, exports, recipe.seed]).encode())
+    asked = [fields, dict(plan.rules), plan.id, steps, exports, recipe.seed]
+    sha.update(digest(asked).encode())
     return sha.hexdigest()
 
 
