@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 from assay.errors import EngineError, MissingExtra
@@ -39,8 +39,10 @@ def run(
     *,
     workers: int | None = None,
     engine: Engine = "processes",
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(task)` for every task, in the order of the tasks.
+
+    Who stops early closes the generator, so that no task goes on in the background.
 
     Args:
         function: a function that can be pickled: one at the top of a module, or a partial of it.
@@ -65,7 +67,7 @@ def run(
 
 def _in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     # loky's workers, unlike the standard library's, do not run the caller's script again, and they
     # stay for the next stage.
     from loky import get_reusable_executor
@@ -89,7 +91,7 @@ def _in_processes(
 
 def _on_ray(
     function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     try:
         import ray
     except ImportError:
@@ -109,12 +111,14 @@ def _on_ray(
         for reference in pending:
             try:
                 yield ray.get(reference)
-            except ray.exceptions.RayTaskError as error:
-                raise (error.cause or error) from None
             except ray.exceptions.RayError as error:
+                cause = getattr(error, "cause", None)
+                if cause is not None and not isinstance(cause, ray.exceptions.RayError):
+                    raise cause from None
                 raise EngineError(
-                    f"Ray lost a task: {type(error).__name__}.",
-                    hint="run again: finished shards are not done twice",
+                    f"Ray lost a task: {type(cause or error).__name__}.",
+                    hint="run again: finished shards are not done twice; the cluster's machines "
+                    "need this assay and the same folders",
                 ) from error
     finally:
         if ours:
