@@ -267,6 +267,9 @@ def main() -> None:
         warnings.simplefilter("ignore")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            # Typer caught the interrupt and said nothing.
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except AssayError as error:
         code = _failed(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -77,7 +78,11 @@ def _in_processes(
         max_workers=workers, timeout=60, initializer=_ignore_interrupt, env=_WORKER_ENVIRONMENT
     )
     try:
-        yield from executor.map(function, tasks)
+        # Not `executor.map`: it cancels what is waiting when it ends early, and loky, told to stop
+        # at the same time, stumbles over cancelled tasks and says so on standard error.
+        waiting = deque(executor.submit(function, task) for task in tasks)
+        while waiting:
+            yield waiting.popleft().result()
     except TerminatedWorkerError as error:
         raise EngineError(
             "A worker process died, most likely because the machine ran out of memory.",
