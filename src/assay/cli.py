@@ -327,7 +327,8 @@ def _result(document: Any, text: str, json: bool) -> None:
 
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
         text = orjson.dumps(document, default=str, option=options).decode()
-    print(text)
+    if text:
+        print(text)
 
 
 def _say(text: str) -> None:
