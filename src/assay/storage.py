@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from assay.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
-# Polars and Arrow say the number in words only.
+# Polars and Arrow say the number in words only; Polars wraps what Parquet meets as its own error.
 _NUMBER = re.compile(r"(?:os error|errno) (\d+)")
 
 
@@ -31,10 +33,10 @@ def storage_errors(where: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, pl.exceptions.ComputeError) as error:
         found = _NUMBER.search(str(error))
-        number = error.errno or (int(found.group(1)) if found else None)
-        place = str(error.filename or where)
+        number = int(found.group(1)) if found else getattr(error, "errno", None)
+        place = str(getattr(error, "filename", None) or where)
         if number in _FULL:
             raise StorageError(
                 "The disk is full.",
@@ -42,7 +44,7 @@ def storage_errors(where: Path) -> Iterator[None]:
                 hint="free some space and run again: finished shards are not done twice",
             ) from error
         if number in _CLOSED:
-            reason = error.strerror or str(error)
+            reason = getattr(error, "strerror", None) or str(error)
             raise StorageError(
                 f"Nothing can be written here: {reason}.",
                 where=place,
