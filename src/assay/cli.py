@@ -283,9 +283,7 @@ def main() -> None:
             INTERRUPTED,
         )
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does. That is its right; what is still
-        # buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _reader_left()
         code = PASSED
     except typer.TyperException as error:
         code = _failed(_misused(error))
@@ -327,8 +325,18 @@ def _result(document: Any, text: str, json: bool) -> None:
 
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
         text = orjson.dumps(document, default=str, option=options).decode()
-    if text:
-        print(text)
+    if not text:
+        return
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Here and not in `main`, since Typer would make a failure of it.
+        _reader_left()
+
+
+def _reader_left() -> None:
+    # Who reads our output may stop, as `head` does; what is still buffered must not fail at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:
