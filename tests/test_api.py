@@ -26,7 +26,7 @@ ONLY_PYTHON = {"progress"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "describe_evaluation",
+        "AssayError", "Evaluation", "Recipe", "Version", "build", "check",
         "evaluate", "explain", "export", "init", "report", "run", "schema", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)

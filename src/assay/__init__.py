@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.explaining import explain
     from assay.exporting import export
     from assay.history import why
-    from assay.mainjob import describe_evaluation, report, run
+    from assay.mainjob import report, run
     from assay.recipe import Recipe, schema
     from assay.starting import init
     from assay.version import Version, versions
@@ -31,7 +31,6 @@ _HOMES = {
     "Version": "version",
     "build": "building.build",
     "check": "checking",
-    "describe_evaluation": "mainjob",
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
     "export": "exporting",
@@ -50,7 +49,6 @@ __all__ = [
     "Version",
     "build",
     "check",
-    "describe_evaluation",
     "evaluate",
     "explain",
     "export",

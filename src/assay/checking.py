@@ -16,6 +16,7 @@ from assay.building.plan import Plan, make_plan
 from assay.contract.check import check as check_rows
 from assay.engine import run
 from assay.recipe import Recipe, load
+from assay.rows import as_pandas
 from assay.sources.shards import Shard, locate, survey
 from assay.sources.shards import load as load_shard
 
@@ -55,7 +56,7 @@ class Checked:
 
     def to_pandas(self) -> Any:
         """The violations as a pandas frame."""
-        return pl.DataFrame([dict(violation) for violation in self.violations]).to_pandas()
+        return as_pandas(pl.DataFrame([dict(violation) for violation in self.violations]))
 
     def __repr__(self) -> str:
         lines = [f"{self.rows:,} rows read"]

@@ -157,7 +157,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
         seed=seed or 0,
         name=name,
     )
-    document, text = assay.describe_evaluation(evaluation), repr(evaluation)
+    document, text = evaluation.to_dict(), repr(evaluation)
     if out is not None:
         document["report"] = str(assay.report(evaluation, to=out))
         text += f"\n\nreport   {document['report']}"
@@ -266,7 +266,7 @@ def main() -> None:
         # What libraries warn of is for who calls them; findings about the data are results.
         warnings.simplefilter("ignore")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="assay", standalone_mode=False)
         if code == INTERRUPTED:
             # Typer caught the interrupt and said nothing.
             raise KeyboardInterrupt
@@ -287,7 +287,10 @@ def main() -> None:
         code = PASSED
     except typer.TyperException as error:
         code = _failed(_misused(error))
-    except Exception as error:  # noqa: BLE001 - the last net: tell a defect of ours from a failed gate
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the last net, under panics of Rust as well
+        # Python's own exit code would be 1, which says that a gate failed.
         traceback.print_exc()
         defect = AssayError(
             f"A defect of assay: {type(error).__name__}: {error}",

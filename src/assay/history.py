@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from assay.errors import VersionError
+from assay.rows import as_pandas
 from assay.version import Version, open_version
 
 
@@ -43,7 +44,7 @@ class History:
 
     def to_pandas(self) -> Any:
         """The decisions as a pandas frame."""
-        return self.decisions.to_pandas()
+        return as_pandas(self.decisions)
 
     def __repr__(self) -> str:
         fate = f"kept, in {self.split}" if self.kept else "set aside"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 
 from assay.building.build import build
 from assay.cache import Cache, code_version
@@ -21,6 +22,7 @@ from assay.gates import State, Verdict, judge, overall, pairs
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
+from assay.rows import as_pandas
 from assay.storage import storage_errors
 from assay.version import Version, open_version, write_atomically
 
@@ -58,7 +60,7 @@ class Outcome:
         """The one JSON document of `assay run --json`."""
         return {
             **self.version.to_dict(),
-            **(describe_evaluation(self.evaluation) if self.evaluation else {}),
+            **(self.evaluation.to_dict() if self.evaluation else {}),
             "gates": [asdict(verdict) for verdict in self.gates],
             "verdict": self.verdict,
             "report": str(self.report),
@@ -66,11 +68,7 @@ class Outcome:
 
     def to_pandas(self) -> Any:
         """The scores as a pandas frame."""
-        if self.evaluation is None:
-            import pandas as pd
-
-            return pd.DataFrame()
-        return self.evaluation.to_pandas()
+        return as_pandas(self.evaluation.to_polars() if self.evaluation else pl.DataFrame())
 
     def __repr__(self) -> str:
         lines = [self.version.summary()]
@@ -178,21 +176,6 @@ def report(
     folder = runs[-1].parent if runs else version.path.parent / RUNS / version.id
     found = Evaluation.from_file(runs[-1]) if runs else None
     return _write_report(Path(to or folder), version.manifest, found, _read_gates(folder))
-
-
-def describe_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """The scores and comparisons as the command line's JSON gives them."""
-    scores = [
-        {name: getattr(score, name) for name in
-         ("model", "split", "metric", "value", "low", "high", "n")}
-        for score in evaluation.scores
-    ]  # fmt: skip
-    comparisons = [
-        {name: getattr(line, name) for name in
-         ("a", "b", "metric", "difference", "low", "high", "p", "test")}
-        for line in evaluation.comparisons
-    ]  # fmt: skip
-    return {"scores": scores, "comparisons": comparisons}
 
 
 def _run_folder(recipe: Recipe, version: Version) -> Path:

@@ -264,7 +264,10 @@ def _validated(data: Mapping[str, Any], places: Places) -> Recipe:
 
 
 def _explained(error: ValidationError, places: Places) -> RecipeError:
-    first = error.errors()[0]
+    # A misspelt key is often also a missing one, and says more.
+    found = error.errors()
+    unknown = (one for one in found if one["type"] == "extra_forbidden")
+    first = next(unknown, found[0])
     path = first["loc"]
     name = str(path[-1]) if path else ""
     shown = ".".join(str(part) for part in path) or "the recipe"

@@ -17,9 +17,10 @@ import polars as pl
 import polars_hash as plh
 import xxhash
 
-from assay.errors import RecipeError, nearest
+from assay.errors import MissingExtra, RecipeError, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
     from polars.datatypes import DataType, DataTypeClass
 
 # How Polars writes an expression that looks at other rows: aggregates, windows, lengths.
@@ -140,6 +141,18 @@ def evaluate_expression(frame: pl.DataFrame, expression: str, *, name: str = "va
         raise RecipeError(
             f"The expression cannot be evaluated: {error}.", received=expression
         ) from None
+
+
+def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    """The frame for pandas.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    try:
+        return frame.to_pandas()
+    except ImportError:
+        raise MissingExtra("pandas", "A pandas frame") from None
 
 
 def parse_expression(expression: str) -> pl.Expr:

@@ -18,6 +18,7 @@ import orjson
 import polars as pl
 
 from assay.errors import StorageError, VersionError, nearest
+from assay.rows import as_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,7 @@ class Version:
 
     def to_pandas(self, split: str | None = None) -> pd.DataFrame:
         """The rows of one split or of all, for pandas."""
-        return self.to_polars(split).to_pandas()
+        return as_pandas(self.to_polars(split))
 
     def quarantine(self) -> pl.DataFrame:
         """The rows set aside, with their reasons."""

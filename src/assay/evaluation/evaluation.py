@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from assay import __version__
 from assay.errors import PredictionsError
 from assay.evaluation.leaderboard import headline, leaderboard, ranked
+from assay.rows import as_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,10 +124,16 @@ class Evaluation(_Part):
 
     def to_pandas(self) -> pd.DataFrame:
         """The scores as a pandas frame, a row for each model and metric."""
-        import pandas as pd
+        return as_pandas(self.to_polars())
 
-        rows = [score.model_dump() for score in self.scores]
-        return pd.DataFrame(rows, columns=list(Score.model_fields))
+    def to_dict(self) -> dict[str, Any]:
+        """The scores and comparisons as the command line's JSON gives them."""
+        scores = {"model", "split", "metric", "value", "low", "high", "n"}
+        comparisons = {"a", "b", "metric", "difference", "low", "high", "p", "test"}
+        return {
+            "scores": [score.model_dump(include=scores) for score in self.scores],
+            "comparisons": [line.model_dump(include=comparisons) for line in self.comparisons],
+        }
 
     def __repr__(self) -> str:
         return leaderboard(self)

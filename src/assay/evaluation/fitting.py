@@ -221,7 +221,9 @@ def _predictions(
             # One model that fails must not take the others' results with it; its error is shown.
             error, parts = f"{type(failed).__name__}: {failed}", []
         known = {"seconds": time.perf_counter() - started, "error": error}
-        cache.note(key, known, parts)
+        if not (error or "").startswith("MemoryError"):
+            # Memory that was short once need not be short again.
+            cache.note(key, known, parts)
     info = ModelInfo(
         model=use.title,
         parameters=parameters,
