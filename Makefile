@@ -28,8 +28,9 @@ demo: $(CORE)  ## fetch real reviews, build a version, evaluate five models, wri
 	@$(BIN)/assay run recipes/reviews.yaml --out $(DEMO)/versions
 
 test: $(DEV) lint  ## run every check and every test
-	@echo "tests and examples"
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --doctest-modules src tests
+	@echo "examples and tests"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --doctest-modules src
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests
 
 lint: $(DEV)  ## style, types and import layers
 	@echo "style"
