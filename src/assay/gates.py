@@ -95,6 +95,15 @@ def score(
 
     Raises:
         RecipeError: there is no such model or metric, or neither bound is given.
+
+    >>> import polars as pl
+    >>> from assay.evaluation.evaluate import evaluate
+    >>> truth = pl.DataFrame({"id": range(90), "y": [n % 7 * 1.0 for n in range(90)]})
+    >>> close = truth.select("id", prediction=pl.col("y") + pl.col("id") % 3 / 10)
+    >>> far = truth.select("id", prediction=pl.lit(3.0))
+    >>> state = State(None, evaluate(truth, {"close": close, "far": far}, metrics="mae"))
+    >>> score(state, metric="mae", max=0.5).verdict, score(state, metric="mae", max=0.1).verdict
+    ('pass', 'inconclusive')
     """
     evaluation = _evaluation(state)
     _some("score", min, max)
@@ -133,6 +142,15 @@ def better(state: State, *, than: str, model: str = "best", metric: str | None =
 
     Raises:
         RecipeError: there is no such model or metric, or the two were not compared.
+
+    >>> import polars as pl
+    >>> from assay.evaluation.evaluate import evaluate
+    >>> truth = pl.DataFrame({"id": range(90), "y": [n % 7 * 1.0 for n in range(90)]})
+    >>> close = truth.select("id", prediction=pl.col("y") + pl.col("id") % 3 / 10)
+    >>> far = truth.select("id", prediction=pl.lit(3.0))
+    >>> state = State(None, evaluate(truth, {"close": close, "far": far}, metrics="mae"))
+    >>> better(state, than="far").verdict
+    'pass'
     """
     evaluation = _evaluation(state)
     name, other = _model(evaluation, model), _model(evaluation, than)
