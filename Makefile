@@ -42,7 +42,7 @@ lint: $(DEV)  ## style, types and import layers
 	@$(BIN)/lint-imports > $(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 
 bench: $(DEV)  ## measure against the usual way (minutes; see benchmarks/)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.measure --rows 100000 --work .bench --workers $(WORKERS)
 
 lock: $(DEV)  ## choose newer releases and write the lock files again
 	@$(COMPILE) pyproject.toml -o requirements.txt
@@ -52,7 +52,7 @@ lock: $(DEV)  ## choose newer releases and write the lock files again
 	  echo "a lock file names an index, a path or a local build; see the lines above" >&2; exit 1; }
 
 clean:  ## remove the environment, the demo and every cache
-	@rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(DEMO) .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
