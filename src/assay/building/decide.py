@@ -92,6 +92,8 @@ def decide(prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache) -> t
     for step in plan.table_steps:
         _apply(table, step)
     table.split = table.split.fill_null(DEFAULT_SPLIT)
+    # What the steps decided by is not needed any more, and is most of the table.
+    table.narrow = table.narrow.select(ROW, DECIDED)
     ends = np.cumsum([shard["gone"] for shard in prepared])
     left = [
         pl.DataFrame({ROW: rows[height + end - shard["gone"] : height + end]}).with_columns(

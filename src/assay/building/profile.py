@@ -52,7 +52,8 @@ def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
             found["top"] = {value: n for value, n in counts.iter_rows() if len(value) <= 200}
         if spec.type == "string":
             sizes = texts.str.len_chars().value_counts(name="n")
-            found["lengths"] = dict(sizes.iter_rows())
+            # Arrays: as dicts, the lengths of many shards would fill the main process.
+            found["lengths"] = (sizes["value"].to_numpy(), sizes["n"].to_numpy())
     return found
 
 
@@ -144,17 +145,13 @@ def _numbers(splits: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, Any]:
 
 
 def _lengths(splits: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    totals: dict[str, Sizes] = {}
+    found: dict[str, npt.NDArray[np.float64]] = {}
     for split, parts in splits.items():
-        totals[split] = Counter()
-        for part in parts:
-            totals[split].update({int(size): n for size, n in part.get("lengths", {}).items()})
-    return _numbers(
-        {
-            split: np.repeat(np.array(list(sizes), dtype=float), list(sizes.values()))
-            for split, sizes in totals.items()
-        }
-    )
+        pairs = [part["lengths"] for part in parts if "lengths" in part]
+        if pairs:
+            sizes, counts = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+            found[split] = np.repeat(sizes.astype(float), counts)
+    return _numbers(found)
 
 
 def _top(splits: Mapping[str, Sequence[dict[str, Any]]]) -> list[list[Any]]:

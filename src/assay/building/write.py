@@ -102,7 +102,7 @@ class Writing:
         rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT))
         gone = gone.with_columns(task.gone.select(ROW, COPY))
         place = [(pl.col(LINE) + task.offset).alias(LINE), pl.lit(task.source).alias(SOURCE)]
-        return tuple(_named(frame).with_columns(place) for frame in (rows, gone))  # type: ignore[return-value]
+        return _named(rows).with_columns(place), _named(gone).with_columns(place)
 
     def _ledger(self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
         """All decisions about this shard's rows, in the rows' order; write and return them."""

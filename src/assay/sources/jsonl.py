@@ -39,22 +39,24 @@ def load(raw: bytes, encoding: str = "utf-8", columns: Sequence[str] | None = No
     """
     data, note = to_utf8(raw, encoding)
     names = list(survey(data)) if columns is None else list(columns)
-    starts = record_starts(data, _NO_MARKS)
     lines = count_lines(data)
-    mended = _mended(data)
     try:
-        rows = _read(mended, names)
+        rows = _read(data, names)
     except pl.exceptions.ComputeError:
         rows = None  # some line is not plain JSON; it is found and set aside below
-    if rows is not None and rows.height == len(starts):
-        numbers = np.arange(1, lines + 1) if len(starts) == lines else _numbers(data, starts)
-        if mended is not data:
-            starts = record_starts(mended, _NO_MARKS)
-        rows = _faithful(rows, mended, starts)
-        return loaded(with_columns(rows, names, pl.String()), numbers, lines, notes=[note])
+    # Half a surrogate pair comes as a NUL, so most shards need not be searched for one.
+    mended = data if rows is not None and not _has_nul(rows) else _mended(data)
+    if rows is not None and mended is not data:
+        rows = _read(mended, names)
+    if rows is not None:
+        starts = None if rows.height == lines else record_starts(data, _NO_MARKS)
+        if starts is None or rows.height == len(starts):
+            numbers = np.arange(1, lines + 1) if starts is None else _numbers(data, starts)
+            rows = _faithful(rows, mended)
+            return loaded(with_columns(rows, names, pl.String()), numbers, lines, notes=[note])
     good, kept, rejects, said = _sorted(mended.split(b"\n"), names)
     joined = b"\n".join(good)
-    rows = _faithful(_read(joined, names), joined, record_starts(joined, _NO_MARKS))
+    rows = _faithful(_read(joined, names), joined)
     return loaded(
         with_columns(rows, names, pl.String()), kept, lines, rejects=rejects, notes=[note, said]
     )
@@ -111,7 +113,12 @@ def _read(data: bytes, names: list[str]) -> pl.DataFrame:
     return pl.read_ndjson(io.BytesIO(data), schema=schema)
 
 
-def _faithful(rows: pl.DataFrame, data: bytes, starts: Positions) -> pl.DataFrame:
+def _has_nul(rows: pl.DataFrame) -> bool:
+    found = rows.select(pl.any_horizontal(pl.all().str.contains("\0", literal=True).any()))
+    return bool(found.item()) if rows.width and rows.height else False
+
+
+def _faithful(rows: pl.DataFrame, data: bytes) -> pl.DataFrame:
     """Render nested values again where the fast reader may have rendered them wrongly."""
     if b"\\" not in data:
         return rows
@@ -120,6 +127,7 @@ def _faithful(rows: pl.DataFrame, data: bytes, starts: Positions) -> pl.DataFram
     nested = rows.select(pl.any_horizontal(*boxed).fill_null(False).arg_true()).to_series()
     if not len(nested):
         return rows
+    starts = record_starts(data, _NO_MARKS)
     suspects = nested.to_numpy()
     if len(suspects) > _FEW:
         owners = np.unique(np.searchsorted(starts, unfaithful(data), side="right") - 1)
