@@ -3,10 +3,10 @@
 This follows the course's way: load with `datasets`, parse chunks to `Item` objects in a
 `ProcessPoolExecutor`, weigh by price, sample, split. It comes in two forms:
 
-- as it is taught: a chunk is walked record by record, a record is a dict of all its columns, and an
-  item keeps its details and its prompt beside the text;
-- tuned (`--tuned`): only the needed columns are read back, a chunk at once, and items have slots and
-  keep what the job needs.
+- as it is taught: a chunk is walked record by record, a record is a dict of all its columns, and
+  an item keeps its details and its prompt beside the text;
+- tuned (`--tuned`): only the needed columns are read back, a chunk at once, and items have slots
+  and keep what the job needs.
 
 Both compile their patterns once and find duplicates with hash sets.
 
