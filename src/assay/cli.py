@@ -263,7 +263,7 @@ def explain(
 def main() -> None:
     """Run the command line, and turn errors into one message and an exit code."""
     # Before Polars is loaded, whose allocator reads it then: memory that is done with goes back.
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:300,muzzy_decay_ms:300")
     if not sys.warnoptions:
         # What libraries warn of is for who calls them; findings about the data are results.
         warnings.simplefilter("ignore")
