@@ -122,13 +122,17 @@ def verdicts(results: dict[str, Result]) -> list[tuple[bool, str]]:
     """The claims of the README, each with whether this measurement bears it out."""
     found = []
     assay, twice, again = (results[key] for key in ("assay", "twice", "again"))
-    for rival in (results[key] for key in ("rival", "tuned") if key in results):
-        same = all(assay.rows[stage] == rival.rows[stage] for stage in STAGES)
-        found.append((same, f"{rival.name}: equal rows after {', '.join(STAGES)}"))
-        speed = rival.run.seconds / assay.run.seconds
-        found.append((speed >= 5, f"{speed:.1f} times as fast (at least 5)"))
-        part = assay.run.pss / rival.run.pss
-        found.append((part <= 0.2, f"{part:.2f} of its peak memory (at most 0.2)"))
+    for key in ("rival", "tuned"):
+        if key in results:
+            rival = results[key]
+            same = all(assay.rows[stage] == rival.rows[stage] for stage in STAGES)
+            found.append((same, f"{rival.name}: equal rows after {', '.join(STAGES)}"))
+            speed, part = rival.run.seconds / assay.run.seconds, assay.run.pss / rival.run.pss
+            # The README claims this against the usual way; the tuned one is shown beside it.
+            claimed = speed >= 5 and part <= 0.2
+            told = f"{rival.name}: {speed:.1f} times as fast, {part:.2f} of its peak memory"
+            wanted = " (at least 5, at most 0.2)" if key == "rival" else ""
+            found.append((claimed or key != "rival", told + wanted))
     time = twice.run.seconds / assay.run.seconds
     found.append((time <= 2.2, f"twice the records: {time:.2f} times the time (at most 2.2)"))
     memory = twice.run.pss / assay.run.pss
