@@ -176,7 +176,7 @@ def _checked(command: list[str]) -> Run:
 def main() -> None:
     """Command line; exits with 1 when a claim is not borne out."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--work", type=Path, help="where to put everything; kept when given")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-rival", action="store_true", help="assay alone")

@@ -264,3 +264,11 @@ def test_an_empty_source_is_one_clear_error(tmp_path: Path, build: Build) -> Non
 
     with pytest.raises(SourceError, match="empty"):
         build({"name": "t", "source": str(path)})
+
+
+def test_a_field_has_no_more_distinct_values_than_rows(build: Build) -> None:
+    frame = pl.DataFrame({"key": [f"value {n}" for n in range(5_000)]})
+
+    field = build({"name": "t", "source": frame}).manifest["fields"]["key"]
+
+    assert 4_500 <= field["distinct"] <= 5_000

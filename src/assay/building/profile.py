@@ -43,7 +43,8 @@ def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
         if values.len()
         else pl.Series([], dtype=pl.UInt64)
     )
-    found: dict[str, Any] = {"null": values.null_count(), "hashes": hashes.drop_nulls().to_numpy()}
+    found: dict[str, Any] = {"rows": values.len(), "null": values.null_count()}
+    found["hashes"] = hashes.drop_nulls().to_numpy()
     if spec.type in ("string", "category", "boolean") and not values.dtype.is_nested():
         texts = values.drop_nulls().cast(pl.String).alias("value")
         counts = texts.value_counts(sort=True, name="n").head(TOP)
@@ -79,8 +80,10 @@ def merge(
             "type": spec.type,
             "unit": spec.unit,
             "null": sum(part["null"] for part in everything),
-            "distinct": _distinct([part["hashes"] for part in everything]),
         }
+        # An estimate may come out above the number of values, which cannot be.
+        values = sum(part["rows"] for part in everything) - entry["null"]
+        entry["distinct"] = min(values, _distinct([part["hashes"] for part in everything]))
         entry |= numbers.get(name, {})
         if any("lengths" in part for part in everything):
             entry["length"] = _lengths(of_splits)
