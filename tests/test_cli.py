@@ -324,3 +324,16 @@ def test_a_terminal_sees_bars(shop):
         env=environment, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "━" in done.stdout and "survey" in done.stdout
+
+
+def test_a_template_given_on_the_command_line_is_a_text(shop, assay_):
+    assay_("build", "-q")
+
+    code, _, err = assay_(
+        *("export", "shop", "--as", "chat", "--out", "talk"),
+        *("--set", "prompt={title}", "--set", "completion=${price:.2f}"),
+    )
+
+    assert code == 0, err
+    first = json.loads(Path("talk/train.jsonl").read_text().splitlines()[0])
+    assert [message["role"] for message in first["messages"]] == ["user", "assistant"]

@@ -349,14 +349,15 @@ def _say(text: str) -> None:
 
 
 def _parameters(given: list[str]) -> Mapping[str, Any]:
-    import yaml
+    from assay.yamltext import plain_scalar
 
     found: dict[str, Any] = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals:
             raise AssayError(f"--set takes name=value, not {item!r}.")
-        found[name] = yaml.safe_load(value)
+        # A scalar and never a mapping: a template such as {title} is a text.
+        found[name] = plain_scalar(value)
     return found
 
 

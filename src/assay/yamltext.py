@@ -86,7 +86,7 @@ def _value(node: yaml.Node, path: tuple[Any, ...], above: tuple[int, ...], place
     if node.tag not in ("tag:yaml.org,2002:str", None):
         raise RecipeError(f"The tag {node.tag!r} is not known here.", where=f"{places.file}:{line}")
     quoted = isinstance(node, yaml.ScalarNode) and node.style
-    return node.value if quoted else _plain_scalar(node.value)
+    return node.value if quoted else plain_scalar(node.value)
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -100,7 +100,7 @@ _SPECIAL = {
 }
 
 
-def _plain_scalar(text: str) -> Any:
+def plain_scalar(text: str) -> Any:
     """Read an unquoted value as YAML 1.2 does: `no` is a word and `2020-01-31` a text."""
     word = text.lower()
     if word in _WORDS:
@@ -111,11 +111,11 @@ def _plain_scalar(text: str) -> Any:
 
 
 class Dumper(yaml.SafeDumper):
-    """Quotes the texts that `_plain_scalar` would take for something else."""
+    """Quotes the texts that `plain_scalar` would take for something else."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if isinstance(_plain_scalar(text), str) else "'"
+    style = None if isinstance(plain_scalar(text), str) else "'"
     if not text.isprintable() and "\x85" in text:
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
