@@ -87,6 +87,8 @@ def _in_processes(
         while waiting:
             yield waiting.popleft().result()
     except TerminatedWorkerError as error:
+        # One that still writes would put back what is now cleared away.
+        executor.shutdown(wait=True, kill_workers=True)
         raise EngineError(
             "A worker process died, most likely because the machine ran out of memory.",
             hint="run again with fewer `--workers`: finished shards are not done twice",
