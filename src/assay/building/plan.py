@@ -75,11 +75,6 @@ class Plan:
     steps: tuple[Step, ...]
 
     @property
-    def row_steps(self) -> list[Step]:
-        """The steps that look at one row at a time."""
-        return [step for step in self.steps if step.component.data == "rows"]
-
-    @property
     def table_steps(self) -> list[Step]:
         """The steps that must see all rows, in their narrow columns."""
         return [step for step in self.steps if step.component.data == "table"]

@@ -20,7 +20,6 @@ SHOWN = 20
 BINS = 30
 AT_ONCE = 4_000_000  # numbers, which is 32 MB
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-Sizes = Counter[int]
 
 
 def summarise(frame: pl.DataFrame, fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
