@@ -4,9 +4,7 @@ assay's own components are the public functions of its component packages. A use
 switched on from Python or by a command-line flag, for the length of one call, and never by a
 recipe: a recipe that somebody sends cannot run code that its reader has not chosen.
 
-The types below are what a component's signature is written in. They say what the build needs to
-know and nothing else: which parameters name columns, whether a function may see one shard of rows
-at a time or must see the whole table, and what it gives back.
+What a signature is written in stands in `marks.py`.
 """
 
 from __future__ import annotations
@@ -23,56 +21,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import polars as pl
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationError,
-    WithJsonSchema,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from assay.errors import RecipeError, nearest
+from assay.marks import (
+    Column,
+    Columns,
+    Decisions,
+    Expression,
+    Kept,
+    Keys,
+    Learned,
+    Mark,
+    NewInteger,
+    NewNumber,
+    NewText,
+    Rows,
+    Sketch,
+    Sketches,
+    Source,
+    Table,
+    Texts,
+)
 
-
-@dataclass(frozen=True)
-class Mark:
-    """What an annotation means to the build: `Rows`, `Column`, … carry one each."""
-
-    means: str
-
-
-# What a step is given as its first argument.
-Rows = Annotated[pl.DataFrame, Mark("rows")]
-"""Full rows of one shard; what is said of a row may depend on that row only."""
-Table = Annotated[pl.DataFrame, Mark("table")]
-"""All rows that are still in, but only the narrow columns that the parameters name, and `_row`
-(UInt64, the row's hash; `_cluster` and `_split` once a step has set them)."""
-
-# What a step gives back: `Rows` (the same rows, changed) or decisions about them.
-Decisions = Annotated[pl.DataFrame, Mark("decisions")]
-"""As many rows as were given, in order: `rule` (null: the row stays), `value`, `threshold`, and
-for table steps optionally `twin` (`_row` of the row that made this one superfluous), `cluster`
-(UInt64) and `split` (null: leave as it is)."""
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-# What a parameter names. One column may be written without a list.
-_Names = Annotated[
-    list[str],
-    BeforeValidator(_one_or_many),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+__all__ = [
+    "PACKAGES",
+    "Column",
+    "Columns",
+    "Component",
+    "Decisions",
+    "Expression",
+    "Kept",
+    "Keys",
+    "Learned",
+    "Mark",
+    "NewInteger",
+    "NewNumber",
+    "NewText",
+    "Rows",
+    "Sketch",
+    "Sketches",
+    "Source",
+    "Table",
+    "Texts",
+    "bind",
+    "catalogue",
+    "find",
+    "in_use",
+    "mark_of",
+    "using",
 ]
-Columns = Annotated[_Names, Mark("value")]
-Column = Annotated[str, Mark("value")]
-Keys = Annotated[_Names, Mark("key")]
-"""Columns of which a table step needs equality only; it may be handed their hashes."""
-Expression = Annotated[str, Mark("expression")]
-"""A SQL expression over the columns of one row, for instance `price > 5 AND title IS NOT NULL`."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,26 @@ class Component:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     @property
+    def first(self) -> Any:
+        """The annotation of the first argument."""
+        return self.hints.get(next(iter(inspect.signature(self.function).parameters), ""))
+
+    @property
     def data(self) -> str:
-        """What the first argument is: `rows` or `table` for steps, else empty."""
-        first = next(iter(inspect.signature(self.function).parameters), "")
-        return mark_of(self.hints.get(first)) or ""
+        """What the first argument is: `rows`, `table` or `kept` for steps, else empty."""
+        return mark_of(self.first) or ""
 
     @property
     def gives(self) -> str:
-        """What comes back: `rows` or `decisions` for steps, else empty."""
-        return mark_of(self.hints.get("return")) or ""
+        """What comes back: `rows`, `decisions` or `learned` for steps, else empty."""
+        given = self.hints.get("return")
+        return "learned" if given is Learned else mark_of(given) or ""
+
+    @property
+    def sketch(self) -> Callable[..., Any] | None:
+        """What a table step notes of each row in the first pass."""
+        extras = getattr(self.first, "__metadata__", ())
+        return next((one.function for one in extras if isinstance(one, Sketch)), None)
 
     @functools.cached_property
     def parameters(self) -> type[BaseModel]:

@@ -1,0 +1,103 @@
+"""What a check is given, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from assay.recipe import FieldSpec
+
+Severity = Literal["error", "warning", "note"]
+Status = Literal["found", "passed", "skipped", "not applicable"]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Stands in a check's return annotation: `Annotated[list[Finding], Code("F101", "warning")]`.
+
+    Attributes:
+        code: stable; it never names another check.
+        severity: how bad it is when the check does not say otherwise.
+    """
+
+    code: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check saw.
+
+    Attributes:
+        says: one sentence with its numbers.
+        action: what to do about it, in one sentence.
+        field: the field it is about, if it is about one.
+        rows: places (UInt32) in `Inspected.rows` of the rows it is about.
+        values: for each of `rows`, what should stand there instead, where the check can tell.
+        measured: the numbers behind it, as plain values.
+        step: a step for the recipe that sets it right, as plain values.
+        severity: where it differs from the check's own.
+    """
+
+    says: str
+    action: str
+    field: str | None = None
+    rows: pl.Series | None = None
+    values: pl.Series | None = None
+    measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    step: Mapping[str, Any] | None = None
+    severity: Severity | None = None
+
+
+class NotApplicable(Exception):  # noqa: N818 - no error: an answer
+    """The data has nothing that this check could look at; the text says what."""
+
+
+class Skipped(Exception):  # noqa: N818 - no error: an answer
+    """The check was not run; the text says why and what would let it run."""
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """The rows that checks look at.
+
+    Attributes:
+        rows: typed by the contract; `_row` is their identity.
+        written: the same rows as they were written, all text, nulls as they were.
+        fields: the contract of each field, given or inferred.
+        target: what models would learn, if anything.
+        task: what the target is.
+        sources: for each row the name of the file it came from.
+        total: how many rows there are, of which these may be a sample.
+        seed: for whatever is random.
+    """
+
+    rows: pl.DataFrame
+    written: pl.DataFrame
+    fields: Mapping[str, FieldSpec]
+    target: str | None = None
+    task: Literal["number", "class"] | None = None
+    sources: pl.Series | None = None
+    total: int = 0
+    seed: int = 0
+
+    @functools.cached_property
+    def numbers(self) -> Sequence[str]:
+        """The fields of numbers."""
+        return [name for name, spec in self.fields.items() if spec.type in ("integer", "number")]
+
+    @functools.cached_property
+    def texts(self) -> Sequence[str]:
+        """The fields of free text."""
+        return [name for name, spec in self.fields.items() if spec.type == "string"]
+
+    @functools.cached_property
+    def categories(self) -> Sequence[str]:
+        """The fields whose values recur."""
+        kinds = ("category", "boolean")
+        return [name for name, spec in self.fields.items() if spec.type in kinds]
