@@ -10,7 +10,7 @@ from assay.component import Column, Decisions, Expression, Rows
 from assay.errors import RecipeError, nearest
 from assay.rows import evaluate_expression, parse_expression
 
-__all__ = ["length", "where"]
+__all__ = ["length", "tokens", "where"]
 
 
 def length(
@@ -42,24 +42,55 @@ def length(
     >>> length(pl.DataFrame({"t": ["a", "abc", None]}), column="t", min=2)["rule"].to_list()
     ['too short', None, 'too short']
     """
-    if (min is None and max is None) or (min is not None and max is not None and min > max):
-        raise RecipeError(
-            "keep.length needs `min`, `max` or both, with `min` not above `max`.",
-            received={"min": min, "max": max},
-        )
+    _require_bounds("length", min, max)
     size = _size(rows, column, unit)
-    measured = rows.select(value=size.fill_null(0).cast(pl.Float64))
-    value = pl.col("value")
-    short = value < min if min is not None else pl.lit(False)
-    long = value > max if max is not None else pl.lit(False)
-    return measured.select(
-        rule=pl.when(short).then(pl.lit("too short")).when(long).then(pl.lit("too long")),
-        value=value,
-        threshold=pl.when(short)
-        .then(pl.lit(min, pl.Float64))
-        .when(long)
-        .then(pl.lit(max, pl.Float64)),
-    )
+    measured = rows.select(size.fill_null(0).cast(pl.Float64)).to_series()
+    return _within(measured, min, max, ("too short", "too long"))
+
+
+def tokens(
+    rows: Rows,
+    *,
+    column: Column,
+    vocabulary: str = "o200k",
+    min: int | None = None,
+    max: int | None = None,
+) -> Decisions:
+    """Set aside rows whose text has too few or too many tokens.
+
+    A missing text has 0 tokens.
+
+    Args:
+        rows: any frame.
+        column: a column of texts.
+        vocabulary: `o200k` (GPT-4o and later), `cl100k` (GPT-4), `llama3`, `qwen3`, or the path of
+            a local `tokenizer.json`.
+        min: the smallest number that stays.
+        max: the largest number that stays.
+
+    Returns:
+        One decision a row: `rule` is `too few tokens`, `too many tokens` or null, `value` the
+        number, `threshold` the bound that was broken.
+
+    Raises:
+        RecipeError: no bound, bounds that no number meets, no such vocabulary, or a column that
+            is not text.
+        MissingExtra: the libraries are not installed.
+
+    >>> tokens(pl.DataFrame({"t": ["one", "one two"]}), column="t", max=1)["rule"].to_list()
+    [None, 'too many tokens']
+    """
+    _require_bounds("tokens", min, max)
+    if column not in rows.columns or rows.schema[column] not in (pl.String, pl.Null):
+        raise RecipeError(
+            f"keep.tokens: there is no column of text {column!r}.",
+            allowed=rows.columns,
+            hint=nearest(column, rows.columns),
+        )
+    from assay.tokens import count
+
+    counted = count(rows[column].cast(pl.String), vocabulary).fill_null(0).cast(pl.Float64)
+    return _within(counted, min, max, ("too few tokens", "too many tokens"))
 
 
 def where(rows: Rows, *, where: Expression) -> Decisions:
@@ -96,6 +127,30 @@ def where(rows: Rows, *, where: Expression) -> Decisions:
     rule = pl.when(kept.is_null()).then(pl.lit("unknown")).when(~kept).then(pl.lit("not true"))
     nothing = pl.lit(None, pl.Float64)
     return pl.select(rule=rule).with_columns(value=nothing, threshold=nothing)
+
+
+def _require_bounds(name: str, low: int | None, high: int | None) -> None:
+    if (low is None and high is None) or (low is not None and high is not None and low > high):
+        raise RecipeError(
+            f"keep.{name} needs `min`, `max` or both, with `min` not above `max`.",
+            received={"min": low, "max": high},
+        )
+
+
+def _within(
+    measured: pl.Series, low: int | None, high: int | None, rules: tuple[str, str]
+) -> pl.DataFrame:
+    value = pl.col("value")
+    below = value < low if low is not None else pl.lit(False)
+    above = value > high if high is not None else pl.lit(False)
+    return measured.to_frame("value").select(
+        rule=pl.when(below).then(pl.lit(rules[0])).when(above).then(pl.lit(rules[1])),
+        value=value,
+        threshold=pl.when(below)
+        .then(pl.lit(low, pl.Float64))
+        .when(above)
+        .then(pl.lit(high, pl.Float64)),
+    )
 
 
 def _size(rows: pl.DataFrame, column: str, unit: str) -> pl.Expr:
