@@ -165,6 +165,7 @@ PACKAGES = {
     "models": "assay.models",
     "metrics": "assay.evaluation.metrics",
     "gates": "assay.gates",
+    "checks": "assay.checks",
 }
 
 

@@ -12,15 +12,22 @@ from typing import Any, get_type_hints
 from assay.component import Component, mark_of
 from assay.errors import RecipeError
 
-_FIRST = {"Part": "exports", "Training": "models", "Scored": "metrics", "State": "gates"}
+_FIRST = {
+    "Part": "exports",
+    "Training": "models",
+    "Scored": "metrics",
+    "State": "gates",
+    "Inspected": "checks",
+}
 
 
 def own(functions: Iterable[Callable[..., Any] | str | Path]) -> list[Component]:
     """Make components of a user's functions, or of the public functions of a user's file.
 
     What a function is follows from its first parameter: `Rows` or `Table` make a step, `Part` an
-    export, `Training` a model, `Scored` a metric, `State` a gate. A step is named after its module
-    and itself, as assay's own are; in a notebook or script the module is `main`.
+    export, `Training` a model, `Scored` a metric, `State` a gate, `Inspected` a check. A step is
+    named after its module and itself, as assay's own are; in a notebook or script the module is
+    `main`.
 
     Raises:
         RecipeError: the file cannot be read, or a function's first parameter says nothing.
@@ -43,13 +50,13 @@ def _of_function(function: Callable[..., Any], file: str | None = None) -> Compo
     module = Path(file).stem if file else function.__module__.rpartition(".")[2].strip("_")
     hints = get_type_hints(function, include_extras=True)
     first = hints.get(next(iter(inspect.signature(function).parameters), ""))
-    kind = "steps" if mark_of(first) in ("rows", "table") else _FIRST.get(_name_of(first), "")
+    kind = "steps" if mark_of(first) in ("rows", "table", "kept") else _FIRST.get(_name_of(first), "")
     if not kind:
         raise RecipeError(
             f"The first parameter of {function.__name__} does not say what the function is for.",
             where=file or module,
             received=_name_of(first),
-            allowed=["Rows", "Table", *_FIRST],
+            allowed=["Rows", "Table", "Kept", *_FIRST],
             hint="annotate it, for instance `rows: Rows` with `from assay.component import Rows`",
         )
     name = f"{module}.{function.__name__}" if kind == "steps" else function.__name__

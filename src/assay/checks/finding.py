@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from assay.contract.reading import NULL_WORDS
 from assay.recipe import FieldSpec
 
 Severity = Literal["error", "warning", "note"]
@@ -101,3 +105,59 @@ class Inspected:
         """The fields whose values recur."""
         kinds = ("category", "boolean")
         return [name for name, spec in self.fields.items() if spec.type in kinds]
+
+    @functools.cached_property
+    def _seen(self) -> dict[tuple[str, str], Any]:
+        """What several checks need of a column, found once."""
+        return {}
+
+    def filled(self, field: str) -> pl.Series:
+        """Boolean; there is something in the field that is no word for nothing."""
+        key = ("filled", field)
+        if key not in self._seen:
+            words = self.written[field].str.strip_chars().str.to_lowercase()
+            blank = words.is_in(sorted(NULL_WORDS)).fill_null(True)
+            self._seen[key] = (~blank).alias(field)
+        return self._seen[key]
+
+    def counts(self, field: str) -> pl.DataFrame:
+        """The distinct texts of a field, `text` and `count`, the most frequent first."""
+        key = ("counts", field)
+        if key not in self._seen:
+            texts = self.written[field].filter(self.filled(field)).alias("text")
+            self._seen[key] = texts.value_counts(name="count").sort(
+                "count", "text", descending=[True, False]
+            )
+        return self._seen[key]
+
+    def codes(self, field: str) -> npt.NDArray[np.int32]:
+        """For each row the place of its text in `counts`; -1 where there is none."""
+        key = ("codes", field)
+        if key not in self._seen:
+            known = self.counts(field).with_row_index("code")
+            texts = self.written.select(text=pl.col(field))
+            found = texts.join(known, on="text", how="left", maintain_order="left")["code"]
+            self._seen[key] = found.cast(pl.Int32).fill_null(-1).to_numpy()
+        return self._seen[key]
+
+
+def places(mask: pl.Series | npt.NDArray[np.bool_]) -> pl.Series:
+    """The places of the rows for which a mask is true, as `Finding.rows` holds them.
+
+    >>> places(pl.Series([False, True])).to_list()
+    [1]
+    """
+    if isinstance(mask, pl.Series):
+        mask = mask.fill_null(False).to_numpy()
+    return pl.Series("row", np.flatnonzero(mask), dtype=pl.UInt32)
+
+
+def quoted(values: Iterable[Any], *, most: int = 3) -> str:
+    """A few values as a sentence shows them.
+
+    >>> quoted(["a", "b"])
+    "'a', 'b'"
+    """
+    shown = [str(value) for value in itertools.islice(values, most + 1)]
+    cut = [repr(text if len(text) <= 60 else text[:59] + "…") for text in shown[:most]]
+    return ", ".join(cut) + (", …" if len(shown) > most else "")

@@ -1,0 +1,197 @@
+"""Values that are not there, and values that only look as if they were."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import polars as pl
+
+from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.contract.reading import NULL_WORDS
+
+__all__ = ["disguised", "missing"]
+
+WORDS = frozenset([
+    "unknown", "unk", "missing", "not available", "not applicable", "notavailable", "no data",
+    "nodata", "no value", "not known", "not given", "not specified", "unspecified", "undefined",
+    "undisclosed", "tbd", "tba", "tbc", "to be determined", "to be confirmed", "n.a.", "n.a", "n/k",
+    "not provided", "not recorded", "not stated", "no answer", "no response", "???", "??", ".",
+    "..", "...", "*", "**", "#n/a", "#null!", "#ref!", "#value!", "#div/0!", "#name?", "#num!",
+    "(blank)", "<blank>", "blank", "(null)", "<null>", "\\n", "---", "_", "__", "inf", "-inf",
+    "keine angabe", "k.a.", "k. a.", "unbekannt", "inconnu", "desconocido", "sconosciuto", "xx",
+    "xxx", "xxxx", "placeholder", "lorem ipsum", "asdf", "test test", "empty", "(empty)", "(none)",
+    "<none>", "[null]", "[none]", "[]", "{}",
+]) | NULL_WORDS - {"", "none"}  # fmt: skip
+# In a field of words these may well be words; in one of numbers they can only mean nothing.
+NOTHING = frozenset(["none", "nothing", "no", "nil", "zero"])
+NUMBERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -88.0, -888.0, -77.0, -777.0,
+           99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99999999.0, 888.0, 8888.0, 0.0,
+           -2147483648.0, 2147483647.0, 1e20, 1e30)  # fmt: skip
+DAYS = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "1904-01-01", "1601-01-01",
+        "1753-01-01", "1111-11-11", "1000-01-01", "2999-12-31", "9999-12-31", "9999-01-01",
+        "2099-12-31", "2100-01-01")  # fmt: skip
+ENOUGH = 20
+# A number that stands for nothing recurs.
+RECURS = 3
+SHOWN = 5
+
+
+def missing(
+    data: Inspected, *, share: float = 0.3
+) -> Annotated[list[Finding], Code("F101", "note")]:
+    """Fields in which values are missing.
+
+    Decide for each whether a row without it is of use (`required: true` in the contract sets it
+    aside), whether it can be filled in (`clean.impute`, fitted on train), or whether that it is
+    missing tells something by itself.
+
+    Args:
+        share: from this share of missing values on the finding is a warning.
+
+    >>> from assay.inspecting import inspect
+    >>> rows = pl.DataFrame({"a": ["x", None, "", "y"], "b": [1, 2, 3, 4]})
+    >>> print(inspect(rows, checks=["missing"]).results[0].findings[0].says)
+    2 of 4 values are missing (50.0 %).
+    """
+    found: list[Finding] = []
+    for name, spec in data.fields.items():
+        texts = data.written[name]
+        gone = texts.is_null() | (texts.str.strip_chars() == "").fill_null(False)
+        count = int(gone.sum())
+        if not count:
+            continue
+        part = count / len(gone)
+        every = count == len(gone)
+        word = "error" if spec.required else "warning" if part >= share else None
+        action = "Fill them in after the split with `clean.impute`, or set the rows aside with "
+        found.append(
+            Finding(
+                says=f"All {count:,} values are missing." if every
+                else f"{count:,} of {len(gone):,} values are missing ({part:.1%}).".replace("%", " %"),
+                action="Drop the field, or find out why it is empty." if every
+                else action + "`required: true`.",
+                field=name,
+                rows=places(gone),
+                measured={"missing": count, "share": part},
+                severity=word,
+                step=None if every else {"clean.impute": {"columns": [name]}},
+            )
+        )  # fmt: skip
+    return found
+
+
+def disguised(data: Inspected) -> Annotated[list[Finding], Code("F102", "warning")]:
+    """Missing values that are written as a word, a number or a date.
+
+    "N/A", "-", "unknown" and "?" among other values; 9999 and -1 far from all other numbers;
+    1900-01-01 far from all other days. Models take them for values. Make them null. A word that
+    the whole table uses for it, and that stands beside no real gap, is a habit and only a note.
+
+    >>> from assay.inspecting import inspect
+    >>> rows = pl.DataFrame({"a": ["x", "N/A", "y", "-", "z"] * 9, "n": [5, 6, 7, 8, 9999] * 9})
+    >>> [one.field for one in inspect(rows, checks=["disguised"]).results[0].findings]
+    ['a', 'n']
+    """
+    found: list[Finding] = []
+    for name, spec in data.fields.items():
+        if spec.type in ("integer", "number"):
+            found += _words(data, name, WORDS | NOTHING) + _numbers(data, name)
+        elif spec.type == "datetime":
+            found += _words(data, name, WORDS | NOTHING) + _days(data, name)
+        elif spec.type in ("string", "category", "boolean"):
+            found += _words(data, name, WORDS)
+    return found
+
+
+def _words(data: Inspected, name: str, words: frozenset[str]) -> list[Finding]:
+    texts = data.written[name]
+    folded = texts.str.strip_chars().str.to_lowercase()
+    hit = folded.is_in(sorted(words - {""})).fill_null(False)
+    count = int(hit.sum())
+    # One value among few distinct ones may be a class of its own; the only one is a constant.
+    if not count or count == int(texts.is_not_null().sum()):
+        return []
+    shown = texts.filter(hit).value_counts(sort=True)[name].to_list()
+    gaps = any(
+        data.written[other].is_null().any() or (data.written[other] == "").any()
+        for other in data.fields
+    )
+    alone = len({text.strip().lower() for text in shown}) == 1 and not gaps
+    return [
+        Finding(
+            says=f"{count:,} values say {quoted(shown)}, which means that there is none.",
+            action="Make them null, for instance with `on_violation: 'null'` in the contract.",
+            field=name,
+            rows=places(hit),
+            values=pl.Series([None], dtype=pl.String).new_from_index(0, count),
+            measured={"words": [text[:60] for text in shown[:SHOWN]], "count": count},
+            severity="note" if alone and shown[0].strip().lower() not in NULL_WORDS else None,
+        )
+    ]
+
+
+def _numbers(data: Inspected, name: str) -> list[Finding]:
+    values = data.rows[name].cast(pl.Float64)
+    counts = values.drop_nulls().value_counts(name="count").sort(name)
+    filled = len(values) - values.null_count()
+    if filled < ENOUGH or counts.height < 4:
+        return []
+    found: list[Finding] = []
+    # The list of such numbers is short and fixed.
+    for value in NUMBERS:
+        here = counts.filter(pl.col(name) == value)
+        if here.is_empty() or not RECURS <= here["count"][0] <= 0.5 * filled:
+            continue
+        rest = counts.filter(pl.col(name) != value)
+        if _apart(rest, name, value, here["count"][0]):
+            found.append(_sentinel(name, f"{value:g}", places(values == value), data))
+    return found
+
+
+def _apart(rest: pl.DataFrame, name: str, value: float, count: int) -> bool:
+    """Whether a number lies beyond all others, further than they spread, and recurs oddly often."""
+    least, most = float(rest[name][0]), float(rest[name][-1])
+    if least <= value <= most:
+        return False
+    spread = rest.select(pl.col(name).repeat_by("count").explode())[name]
+    low, middle, high = (float(spread.quantile(q) or 0.0) for q in (0.05, 0.5, 0.95))
+    gap = least - value if value < least else value - most
+    near = middle - low if value < least else high - middle
+    # Below zero nothing else may be; a gap of one is none between counts.
+    signed = value < 0 <= least
+    wide = gap > max(high - low, 1.0) * (0.5 if value == 0 else 1.0)
+    typical = float(rest["count"].median() or 1.0)
+    often = count >= RECURS * typical or count >= 0.01 * rest["count"].sum()
+    return often and (wide or signed) and (value != 0 or gap > 2 * max(near, 1e-12))
+
+
+def _days(data: Inspected, name: str) -> list[Finding]:
+    values = data.rows[name].cast(pl.Datetime("us"))
+    filled = values.drop_nulls()
+    if len(filled) < ENOUGH:
+        return []
+    days = values.dt.date().cast(pl.String)
+    found: list[Finding] = []
+    # The list of such days is short and fixed.
+    for day in DAYS:
+        hit = (days == day).fill_null(False)
+        others = values.filter(~hit).drop_nulls()
+        if not hit.any() or len(others) < ENOUGH:
+            continue
+        low, high = others.quantile(0.01), others.quantile(0.99)
+        at = values.filter(hit)[0]
+        gap = low - at if at < low else at - high  # type: ignore[operator]
+        if gap.days > max(365, (high - low).days / 2):  # type: ignore[operator, union-attr]
+            found.append(_sentinel(name, day, places(hit), data))
+    return found
+
+
+def _sentinel(name: str, shown: str, rows: pl.Series, data: Inspected) -> Finding:
+    return Finding(
+        says=f"{len(rows):,} values are {shown}, far from all others: it stands for none.",
+        action="Make them null before anything is computed from the field.",
+        field=name,
+        rows=rows,
+        values=pl.Series([None], dtype=pl.String).new_from_index(0, len(rows)),
+        measured={"value": shown, "count": len(rows)},
+    )
