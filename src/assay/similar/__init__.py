@@ -1,0 +1,1 @@
+"""Which rows are alike: shingles, MinHash, candidate pairs, clusters."""
