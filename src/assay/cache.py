@@ -142,9 +142,9 @@ def _seal(file: Path) -> str:
     return state.hexdigest()
 
 
-BUILDING = ("sources", "contract", "steps", "building", "exports")
+BUILDING = ("sources", "contract", "steps", "building", "exports", "similar")
 """The packages that turn a source into a version."""
-_SHARED = ("rows", "component", "recipe", "ledger")
+_SHARED = ("rows", "component", "marks", "recipe", "ledger", "embedding", "tokens")
 
 
 @functools.cache
@@ -155,7 +155,8 @@ def code_version(*packages: str) -> str:
     """
     home = Path(__file__).parent
     files = [file for package in packages for file in sorted((home / package).rglob("*.py"))]
-    files += [home / f"{name}.py" for name in _SHARED]
+    files += [file for name in _SHARED for file in sorted(home.glob(f"{name}.py"))]
+    files += [file for name in _SHARED for file in sorted((home / name).rglob("*.py"))]
     sha = hashlib.sha256()
     for file in files:
         sha.update(file.name.encode() + b"\0" + file.read_bytes())

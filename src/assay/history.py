@@ -121,6 +121,8 @@ def _told(decision: Mapping[str, Any]) -> str:
         return f"{step}: put into {decision['note']}"
     if action == "changed":
         return f"{step}: changed {decision['note']}"
+    if action == "added":
+        return f"{step}: made from {decision['twin']}"
     text = f"{step}: {'value made null' if action == 'nulled' else action}, {rule}"
     if value is not None:
         text += f" ({value:,.6g}" + (f", limit {threshold:,.6g})" if threshold is not None else ")")

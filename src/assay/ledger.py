@@ -2,7 +2,8 @@
 
 One line is one decision: `row_id`, `position` (0 reading, 1 the contract, then the recipe's steps),
 `step`, `action`, `rule`, `value`, `threshold`, `twin` (the row kept in its stead) and `note`.
-Actions are `read`, `changed`, `nulled`, `set aside` and `split`.
+Actions are `read`, `changed`, `nulled`, `set aside`, `split`, and for a synthetic row `added`, whose
+`twin` is the row that it was made from.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def _of_function(function: Callable[..., Any], file: str | None = None) -> Compo
     module = Path(file).stem if file else function.__module__.rpartition(".")[2].strip("_")
     hints = get_type_hints(function, include_extras=True)
     first = hints.get(next(iter(inspect.signature(function).parameters), ""))
-    kind = "steps" if mark_of(first) in ("rows", "table", "kept") else _FIRST.get(_name_of(first), "")
+    is_step = mark_of(first) in ("rows", "table", "kept")
+    kind = "steps" if is_step else _FIRST.get(_name_of(first), "")
     if not kind:
         raise RecipeError(
             f"The first parameter of {function.__name__} does not say what the function is for.",

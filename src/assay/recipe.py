@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from assay.component import bind, catalogue, find
+from assay.component import bind, catalogue, find, mark_of
 from assay.errors import RecipeError, nearest
 from assay.yamltext import Dumper, Places, parse
 
@@ -100,8 +100,14 @@ class Use(_Strict):
 
     def plain(self) -> Any:
         """As a recipe writes it."""
-        body: Any = {self.name: self.given} if self.given else self.name
-        return {self.name: self.given, "as": self.label} if self.label else body
+        given = {name: _plain(value) for name, value in self.given.items()}
+        body: Any = {self.name: given} if given else self.name
+        return {self.name: given, "as": self.label} if self.label else body
+
+
+def _plain(value: Any) -> Any:
+    """A frame that was given in Python has no name that a recipe could hold."""
+    return f"<{type(value).__name__}>" if hasattr(value, "__dataframe__") else value
 
 
 def _use(value: Any) -> Any:
@@ -156,6 +162,11 @@ class Recipe(_Strict):
     )
     rules: dict[str, str] = Field(
         default={}, description="name: SQL expression that every row satisfies"
+    )
+    certificate: Literal["auto", "full", "off"] = Field(
+        default="auto",
+        description="how far leaks between splits are measured: `full` looks for near-duplicates "
+        "however large the data, `auto` where it costs little",
     )
     steps: Uses = []
     exports: Uses = []
@@ -216,7 +227,9 @@ def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(f"The recipe cannot be read: {error}.", where=str(path)) from None
     data, places = parse(text, str(path))
     loaded = _validated(data, places)
-    return loaded.model_copy(update={"source": _relative(loaded.source, path.parent)})
+    steps = [_beside(use, path.parent) for use in loaded.steps]
+    source = _relative(loaded.source, path.parent)
+    return loaded.model_copy(update={"source": source, "steps": steps})
 
 
 def digest(value: Any) -> str:
@@ -307,6 +320,17 @@ def _check_components(recipe: Recipe, places: Places) -> None:
         for index, use in enumerate(getattr(recipe, section)):
             where = places.where((section, index))
             bind(find(section, use.name, where=where), use.given, where=where)
+
+
+def _beside(use: Use, folder: Path) -> Use:
+    """A step whose other sources are named from the recipe's folder on."""
+    hints = find("steps", use.name).hints
+    moved = {
+        name: _relative(value, folder)
+        for name, value in use.given.items()
+        if mark_of(hints.get(name)) == "source"
+    }
+    return use.model_copy(update={"given": {**use.given, **moved}}) if moved else use
 
 
 def _relative(source: Any, folder: Path) -> Any:

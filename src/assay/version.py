@@ -197,7 +197,10 @@ class Version:
         lines += [f"  note: {note}" for note in self.manifest["notes"]]
         lines += [f"  {rows['read']:>12,} rows read"]
         lines += [f"  {-count:>12,} {reason}" for reason, count in reasons.items()]
-        return "\n".join([*lines, f"  {rows['kept']:>12,} kept: {self._parts()}"])
+        if rows.get("synthetic"):
+            lines.append(f"  {rows['synthetic']:>+12,} synthetic rows, in train only")
+        kept = rows["kept"] + rows.get("synthetic", 0)
+        return "\n".join([*lines, f"  {kept:>12,} kept: {self._parts()}"])
 
     def __repr__(self) -> str:
         rows = self.manifest["rows"]

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from assay import version as versions
 from assay.building import card
-from assay.building.decide import Table, decide, require_rows
-from assay.building.manifest import describe, in_order
+from assay.building.before import former
+from assay.building.decide import decide, require_rows
+from assay.building.learn import learn
+from assay.building.manifest import certificate, describe
+from assay.building.others import other_plan, other_shards, sketches_of
 from assay.building.plan import Plan, make_plan
 from assay.building.prepare import Preparing
-from assay.building.write import Export, Task, Writing, merge_exports
+from assay.building.tasks import extras, tasks, twins
+from assay.building.write import Export, Writing, merge_exports
 from assay.cache import BUILDING, Cache, code_version
-from assay.component import bind, find, in_use, using
+from assay.component import Sketches, bind, find, in_use, using
 from assay.engine import Engine, run
 from assay.errors import ContractError, RecipeError, SourceError, nearest
 from assay.own import own
 from assay.recipe import Recipe, digest, load
-from assay.rows import ROW, ROW_ID
 from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.storage import storage_errors
 from assay.version import Version
@@ -80,6 +82,24 @@ def build(
     return version
 
 
+@contextmanager
+def preparing(
+    recipe: Recipe | Mapping[str, Any] | str | Path,
+    out: Path,
+    workers: int | None,
+    progress: Progress | None,
+    functions: Iterable[Callable[..., Any] | str | Path],
+) -> Iterator[tuple[Plan, list[dict[str, Any]], Cache]]:
+    """The first pass alone: the plan, the shards' summaries, and the cache that holds them."""
+    with using(own(functions)), storage_errors(out):
+        cache = Cache(out / ".cache")
+        with cache.in_use():
+            report = progress or (lambda stage, done, total: None)
+            builder = _Builder(load(recipe), cache, workers, "processes", report)
+            plan, prepared, _ = builder.prepare()
+            yield plan, prepared, cache
+
+
 class _Builder:
     """One build: its recipe, where it works, and what it has used of the cache."""
 
@@ -95,8 +115,8 @@ class _Builder:
         self.workers, self.engine, self.progress = workers, engine, progress
         self.used: set[str] = set()
 
-    def version(self, out: Path) -> Version:
-        exports = _exports(self.recipe)
+    def prepare(self) -> tuple[Plan, list[dict[str, Any]], list[str]]:
+        """The first pass: the plan, the shards' summaries in order, and what is to be noted."""
         shards = locate(self.recipe.source, self.recipe.read, self.cache.folder / "spool")
         if not shards:
             raise SourceError("The source is empty.", where=_shown(self.recipe.source))
@@ -107,27 +127,47 @@ class _Builder:
         prepared = _in_content_order(list(self._over("read", Preparing(plan, self.cache), shards)))
         self.used |= {shard["key"] for shard in prepared}
         _stop_if_asked(prepared)
-        made_of = self._made_of(plan, prepared)
+        return plan, prepared, absent
+
+    def version(self, out: Path) -> Version:
+        exports = _exports(self.recipe)
+        plan, prepared, absent = self.prepare()
+        others, other_keys = self._others(plan)
+        made_of = self._made_of(plan, prepared, other_keys)
         self.used.add(made_of)
         known = self.cache.recall(made_of) or {}
         for version in versions.whole(out, self.recipe.name):
             if version.id == known.get("version"):
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
-        table, gone = decide(prepared, plan, self.cache)
+        before = former(out, self.recipe.name, plan)
+        table, gone = decide(prepared, plan, self.cache, others=others, before=before)
+        late = learn(table, prepared, plan, self.cache)
         require_rows(table, prepared, plan, self.cache)
         self.progress("decide", 1, 1)
+        more = extras(table, late)
         with versions.building(out, self.recipe.name) as folder:
             for part in ("data", "quarantine", "ledger", *(f"exports/{e.label}" for e in exports)):
                 (folder / part).mkdir(parents=True)
             writing = Writing(
-                plan, self.cache, folder, exports, _twins(table, plan, prepared, self.cache)
+                plan,
+                self.cache,
+                folder,
+                exports,
+                twins(table, plan, prepared, self.cache),
+                late.fields,
+                list(more),
             )
-            tasks = _tasks(prepared, table, gone)
-            written = list(self._over("write", writing, tasks))
+            todo = tasks(prepared, table, gone, late)
+            written = list(self._over("write", writing, todo))
             for export in exports:
                 merge_exports(folder / "exports" / export.label)
-            manifest = describe(self.recipe, plan, prepared, written, folder)
+            manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
+            manifest |= {"parent": before.version if before else None, "extras": more}
+            if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:
+                self.progress("certify", 0, 1)
+                manifest["certificate"] = certificate(self.recipe, plan, table, manifest, folder)
+                self.progress("certify", 1, 1)
             manifest["notes"] = [*absent, *manifest["notes"]]
             (folder / "README.md").write_text(card.render(manifest), encoding="utf-8")
             version = versions.commit(folder, out, manifest)
@@ -157,30 +197,53 @@ class _Builder:
         """
         if self.recipe.other_fields == "drop" and self.recipe.fields:
             return dict.fromkeys(self.recipe.fields, frozenset())
+        found = self._columns(shards)
+        if not found:
+            raise SourceError("The source has no columns.", where=_shown(self.recipe.source))
+        return found
+
+    def _columns(self, shards: Sequence[Shard]) -> dict[str, frozenset[str]]:
         surveys = _in_content_order(list(self._over("survey", _Surveying(self.cache), shards)))
         found: dict[str, frozenset[str]] = {}
         for one in surveys:
             self.used.add(one["key"])
             for name, kinds in one["columns"].items():
                 found[name] = found.get(name, frozenset()) | frozenset(kinds)
-        if not found:
-            raise SourceError("The source has no columns.", where=_shown(self.recipe.source))
         return found
 
-    def _made_of(self, plan: Plan, prepared: Sequence[Mapping[str, Any]]) -> str:
+    def _others(self, plan: Plan) -> tuple[dict[int, dict[str, Sketches]], list[str]]:
+        """The rows of other sources that steps hold ours against, and what they were made of."""
+        found: dict[int, dict[str, Sketches]] = {}
+        keys: list[str] = []
+        for step in plan.table_steps:
+            for name in step.sources:
+                source = step.parameters[name]
+                shards = other_shards(source, self.cache.folder / "spool")
+                self.used |= {Path(shard.path).name for shard in shards}
+                alone = other_plan(plan, step, self._columns(shards), _shown(source))
+                read = list(self._over("read", Preparing(alone, self.cache), shards))
+                read = _in_content_order(read)
+                keys += [shard["key"] for shard in read]
+                found.setdefault(step.position, {})[name] = sketches_of(read, step, self.cache)
+        self.used |= set(keys)
+        return found, keys
+
+    def _made_of(
+        self, plan: Plan, prepared: Sequence[Mapping[str, Any]], others: Sequence[str]
+    ) -> str:
         """What decides a version, known before it is made."""
         return digest(
             [
                 "version",
                 code_version(*BUILDING),
                 [shard["key"] for shard in prepared],
-                [
-                    [step.name, dict(step.parameters), step.component.version()]
-                    for step in plan.steps
-                ],
+                others,
+                [[step.name, step.decisive, step.component.version()] for step in plan.steps],
                 [use.plain() for use in self.recipe.exports],
                 self.recipe.seed,
                 self.recipe.target,
+                self.recipe.inputs,
+                self.recipe.certificate,
             ]
         )
 
@@ -292,43 +355,3 @@ def _exports(recipe: Recipe) -> list[Export]:
             hint=f"tell them apart: `{twice}: {{…}}, as: other`",
         )
     return exports
-
-
-def _tasks(prepared: Sequence[Mapping[str, Any]], table: Table, gone: Sequence[Any]) -> list[Task]:
-    tasks, numbers = [], Counter[str]()
-    for number, (shard, (outcome, decisions), left) in enumerate(
-        zip(prepared, table.slices(), gone, strict=True)
-    ):
-        kept = outcome.filter(outcome["_decided"].is_null())["_split"].unique().to_list()
-        files = {split: numbers[split] for split in in_order(kept)}
-        numbers.update(kept)
-        tasks.append(
-            Task(
-                key=shard["key"],
-                source=shard["name"],
-                offset=shard["offset"],
-                number=number,
-                files=files,
-                outcome=outcome,
-                decisions=decisions,
-                gone=left,
-            )
-        )
-    return tasks
-
-
-def _twins(
-    table: Table, plan: Plan, prepared: Sequence[Mapping[str, Any]], cache: Cache
-) -> dict[int, str]:
-    """The ids of the rows that others were set aside for, where ids are keys and not hashes."""
-    if not plan.id or not table.found:
-        return {}
-    import polars as pl
-
-    wanted = pl.concat([found["twin"] for found in table.found]).drop_nulls().unique()
-    twins: dict[int, str] = {}
-    for shard, (outcome, _) in zip(prepared, table.slices(), strict=True):
-        ids = pl.read_ipc(cache.path(shard["key"], "rows.arrow"), columns=[ROW_ID])
-        pairs = ids.with_columns(outcome[ROW]).filter(pl.col(ROW).is_in(wanted.implode()))
-        twins.update(zip(pairs[ROW].to_list(), pairs[ROW_ID].to_list(), strict=True))
-    return twins

@@ -10,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.building.plan import CONTRACT, Plan, Step, narrow_name
-from assay.building.prepare import CONTENT, DECIDED
+from assay.building.before import Before
+from assay.building.plan import CONTRACT, FOLD, Plan, Step, narrow_name
+from assay.building.prepare import CONTENT, DECIDED, WATCHED
+from assay.building.watch import distribution, is_watched
+from assay.building.wide import WideParts
 from assay.cache import Cache
+from assay.component import Sketches
 from assay.errors import RecipeError, SourceError, VersionError
 from assay.rows import ROW, hex_ids, text_hash
 
@@ -28,10 +32,13 @@ class Table:
         narrow: `_row`, `_decided` and the narrow columns.
         split: the split's name, or null.
         cluster: the cluster's number, or null.
+        fold: the number of the fold, or null.
         copies: which copy of its id a row is, 1 for nearly all.
         found: the decisions taken, one frame a step: `_at`, `position`, `rule`, `value`,
             `threshold`, `twin`.
         bounds: where each shard starts, and the end.
+        before: `_was` and `_was_fold`, the rows' sides in the version before, where there is one.
+        shown: for steps that sample, balance or augment, the target before and after.
     """
 
     narrow: pl.DataFrame
@@ -39,12 +46,15 @@ class Table:
     bounds: npt.NDArray[np.int64]
     split: pl.Series
     cluster: pl.Series
+    fold: pl.Series
     found: list[pl.DataFrame] = field(default_factory=list)
+    before: pl.DataFrame | None = None
+    shown: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def slices(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """For each shard: `_row`, `_copy`, `_decided`, `_split` of its rows, and its decisions."""
+        """For each shard: `_row`, `_copy`, `_decided`, `_split`, `fold`, and its decisions."""
         outcome = self.narrow.select(ROW, DECIDED).with_columns(
-            pl.Series("_copy", self.copies), self.split.alias("_split")
+            pl.Series("_copy", self.copies), self.split.alias("_split"), self.fold.alias(FOLD)
         )
         found = pl.concat(self.found).sort(AT, "position") if self.found else _no_decisions()
         places = found[AT].to_numpy()
@@ -58,13 +68,22 @@ class Table:
             )
 
 
-def decide(prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache) -> tuple[Table, Any]:
+def decide(
+    prepared: Sequence[Mapping[str, Any]],
+    plan: Plan,
+    cache: Cache,
+    *,
+    others: Mapping[int, Mapping[str, Sketches]] | None = None,
+    before: Before | None = None,
+) -> tuple[Table, Any]:
     """Number the ids, apply the whole-table steps in order and give every row its split.
 
     Args:
         prepared: the shards' summaries, in the order that the version will have.
         plan: the build's plan.
         cache: where the shards' narrow columns lie.
+        others: for each step that looks at another source, its parameter's rows there.
+        before: where the rows stood in the version before.
 
     Returns:
         The table, and for each shard the final `_row` and `_copy` of the rows already gone.
@@ -84,16 +103,26 @@ def decide(prepared: Sequence[Mapping[str, Any]], plan: Plan, cache: Cache) -> t
         bounds,
         pl.repeat(None, height, dtype=pl.String, eager=True),
         pl.repeat(None, height, dtype=pl.UInt64, eager=True),
+        pl.repeat(None, height, dtype=pl.Int32, eager=True),
+        before=before.of(rows[:height]) if before else None,
     )
     if plan.id:
         _one_row_an_id(table, narrow[ROW])
     for column in plan.unique:
         _unique(table, column)
+    wide = WideParts(cache, [shard["key"] for shard in prepared], bounds)
     for step in plan.table_steps:
-        _apply(table, step)
+        parameters = {**step.parameters, **(others or {}).get(step.position, {})}
+        if plan.watched and is_watched(step.name):
+            earlier = watched_values(table, step.position)
+            _apply(table, step, parameters, wide)
+            later = watched_values(table, step.position)
+            table.shown[step.position] = distribution(plan.watched, earlier, later)
+        else:
+            _apply(table, step, parameters, wide)
     table.split = table.split.fill_null(DEFAULT_SPLIT)
     # What the steps decided by is not needed any more, and is most of the table.
-    table.narrow = table.narrow.select(ROW, DECIDED)
+    table.narrow = table.narrow.select(ROW, DECIDED, *([WATCHED] if plan.watched else []))
     ends = np.cumsum([shard["gone"] for shard in prepared])
     left = [
         pl.DataFrame({ROW: rows[height + end - shard["gone"] : height + end]}).with_columns(
@@ -134,25 +163,47 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.Series, npt.NDArray[np.uint32]]:
     return pl.Series(ROW, values), copies
 
 
-def _alive(table: Table, position: int) -> pl.Series:
+def watched_values(table: Table, position: int) -> pl.Series:
+    """The target of the rows that are alive at this position of the recipe."""
+    return table.narrow[WATCHED].filter(alive(table, position))
+
+
+def alive(table: Table, position: int) -> pl.Series:
+    """Which rows no step before this position has set aside."""
     decided = table.narrow[DECIDED]
     return decided.is_null() | (decided > position)
 
 
-def _apply(table: Table, step: Step) -> None:
+def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WideParts) -> None:
     """Call one step with the rows that no earlier step has set aside."""
-    alive = _alive(table, step.position)
-    names = dict.fromkeys([*step.values, *step.keys, *step.expressions])
-    view = table.narrow.filter(alive).select(
-        ROW, *(pl.col(step.column(name)).alias(name) for name in names)
+    here = alive(table, step.position)
+    named = dict.fromkeys([*step.values, *step.keys, *step.expressions])
+    view = table.narrow.filter(here).select(
+        ROW, *(pl.col(step.column(name)).alias(name) for name in named)
     )
     for name, values in (("_cluster", table.cluster), ("_split", table.split)):
         if values.null_count() < len(values):
-            view = view.with_columns(values.filter(alive).alias(name))
-    decisions: pl.DataFrame = step.component.function(view, **step.parameters)
-    if decisions.height != view.height:
+            view = view.with_columns(values.filter(here).alias(name))
+    if step.splits and table.before is not None:
+        view = view.hstack(table.before.filter(here))
+    given: pl.DataFrame | Sketches = view
+    if step.component.sketch:
+        flat = table.narrow.filter(here).select(step.noted(table.narrow.columns))
+        rows = view.hstack(flat.drop(view.columns, strict=False))
+        given = Sketches(rows, wide.reader(step.position, here))
+    decisions: pl.DataFrame = step.component.function(given, **parameters)
+    record(table, here, decisions, step)
+
+
+def record(table: Table, alive: pl.Series, decisions: pl.DataFrame, step: Step) -> None:
+    """Note what a step decided about the rows that were alive.
+
+    Raises:
+        VersionError: it did not give one line for each of them.
+    """
+    if decisions.height != alive.sum():
         raise VersionError(
-            f"{step.name} decided about {decisions.height:,} rows of {view.height:,}.",
+            f"{step.name} decided about {decisions.height:,} rows of {alive.sum():,}.",
             hint="a step gives back one line for every row that it is given",
         )
     _record(table, alive, decisions, step.position)
@@ -180,7 +231,8 @@ def _record(table: Table, alive: pl.Series, decisions: pl.DataFrame, position: i
         places, pl.repeat(position, len(places), dtype=pl.Int16, eager=True)
     )
     table.narrow = table.narrow.with_columns(marked)
-    for name, values in (("split", table.split), ("cluster", table.cluster)):
+    sides = {"split": table.split, "cluster": table.cluster, "fold": table.fold}
+    for name, values in sides.items():
         if name in decisions.columns:
             setattr(table, name, _scattered(values, at, decisions[name]))
 
@@ -193,30 +245,30 @@ def _scattered(into: pl.Series, at: pl.Series, values: pl.Series) -> pl.Series:
 
 def _one_row_an_id(table: Table, before: pl.Series) -> None:
     """Of several rows with one key, keep the first; they stand in the order of their content."""
-    alive = _alive(table, CONTRACT)
-    again = pl.Series(table.copies > 1).filter(alive)
+    here = alive(table, CONTRACT)
+    again = pl.Series(table.copies > 1).filter(here)
     decisions = (
-        before.filter(alive)
+        before.filter(here)
         .to_frame("twin")
         .select(
             pl.when(again).then(pl.lit("duplicate id")).alias("rule"),
             pl.when(again).then(pl.col("twin")).alias("twin"),
         )
     )
-    _record(table, alive, decisions, CONTRACT)
+    _record(table, here, decisions, CONTRACT)
 
 
 def _unique(table: Table, column: str) -> None:
     """Of several rows with one value of a `unique` field, keep the one whose id is lowest."""
-    alive = _alive(table, CONTRACT)
+    here = alive(table, CONTRACT)
     name = narrow_name(CONTRACT, column)
     lowest = pl.col(ROW).min().over(name)
     again = pl.col(name).is_not_null() & (pl.col(ROW) != lowest)
-    decisions = table.narrow.filter(alive).select(
+    decisions = table.narrow.filter(here).select(
         pl.when(again).then(pl.lit(f"{column}: unique")).alias("rule"),
         pl.when(again).then(lowest).alias("twin"),
     )
-    _record(table, alive, decisions, CONTRACT)
+    _record(table, here, decisions, CONTRACT)
 
 
 def _no_decisions() -> pl.DataFrame:

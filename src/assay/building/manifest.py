@@ -13,15 +13,23 @@ import numpy as np
 import assay
 from assay import ledger
 from assay.building import profile
+from assay.building.decide import Table
+from assay.building.learn import Late
 from assay.building.plan import CONTRACT, READ, Plan
-from assay.recipe import Recipe, digest
+from assay.building.prepare import DECIDED
+from assay.recipe import FieldSpec, Recipe, digest
 
 Shards = Sequence[Mapping[str, Any]]
 _SPLITS = ("train", "validation", "test")
 
 
 def describe(
-    recipe: Recipe, plan: Plan, prepared: Shards, written: Shards, folder: Path
+    recipe: Recipe,
+    plan: Plan,
+    prepared: Shards,
+    written: Shards,
+    folder: Path,
+    decided: tuple[Table, Late],
 ) -> dict[str, Any]:
     """Sum up a build, and prove that its counts add up.
 
@@ -31,6 +39,7 @@ def describe(
         prepared: what the first pass returned for each shard.
         written: what the second pass returned for each shard.
         folder: the version's folder, with its data files in place.
+        decided: what whole-table steps decided, and what steps learned.
 
     Raises:
         VersionError: rows read are not rows kept plus rows set aside.
@@ -48,8 +57,10 @@ def describe(
         for position, counts in sorted(rules.items())
         for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     }
-    read, kept = (sum(part[name] for part in written) for name in ("read", "kept"))
+    totals = {name: sum(part[name] for part in written) for name in ("read", "kept", "synthetic")}
+    read, kept = totals["read"], totals["kept"]
     ledger.check_counts(read, kept, reasons)
+    table, late = decided
     profiles: dict[str, list[Any]] = {split: [] for split in in_order(splits)}
     for part in written:
         for split, summary in part["profiles"].items():
@@ -68,11 +79,13 @@ def describe(
         "seed": recipe.seed,
         "recipe": recipe.plain(),
         "sources": _sources(prepared),
-        "rows": {"read": read, "kept": kept, "set_aside": read - kept},
-        "steps": _steps(plan, rules, changed),
+        "rows": {**totals, "set_aside": read - kept},
+        "steps": _steps(plan, rules, changed, decided),
         "reasons": reasons,
         "splits": {split: splits[split] for split in in_order(splits)},
-        "fields": profile.merge(profiles, plan.fields, folder),
+        "fields": profile.merge(profiles, late.fields, folder),
+        "dropped": late.dropped,
+        "folds": table.fold.drop_nulls().n_unique() or None,
         "files": sorted(files, key=lambda file: (_rank(file["split"]), file["path"])),
         "records": [
             {"path": f"{part}/{path.name}", "bytes": path.stat().st_size}
@@ -104,7 +117,7 @@ def _version_hash(recipe: Recipe, plan: Plan, written: Shards) -> str:
         sha.update(np.sort(values).astype("<u8").tobytes() + b"/")
     # Not the code: a release that makes the same rows makes the same version.
     fields = [[name, spec.model_dump(mode="json")] for name, spec in plan.fields.items()]
-    steps = [[step.name, dict(step.parameters)] for step in plan.steps]
+    steps = [[step.name, step.decisive] for step in plan.steps]
     exports = [use.plain() for use in recipe.exports]
     asked = [fields, dict(plan.rules), plan.id, steps, exports, recipe.seed]
     sha.update(digest(asked).encode())
@@ -123,14 +136,20 @@ def _sources(prepared: Shards) -> list[dict[str, Any]]:
 
 
 def _steps(
-    plan: Plan, rules: Mapping[int, Counter[str]], changed: Mapping[int, int]
+    plan: Plan,
+    rules: Mapping[int, Counter[str]],
+    changed: Mapping[int, int],
+    decided: tuple[Table, Late],
 ) -> list[dict[str, Any]]:
     parts: list[tuple[int, str, dict[str, Any], str | None]] = [
         (READ, "read", {}, None),
         (CONTRACT, "contract", {}, None),
     ]
     for step in plan.steps:
-        parts.append((step.position, step.name, dict(step.parameters), step.component.version()))
+        said = step.decisive | {name: _shown(step.parameters[name]) for name in step.sources}
+        parts.append((step.position, step.name, said, step.component.version()))
+    table, late = decided
+    added = {position: rows.height for position, rows in late.added}
     return [
         {
             "position": position,
@@ -140,6 +159,52 @@ def _steps(
             "changed": changed.get(position, 0),
             "rules": dict(rules.get(position, {})),
             "version": version,
+            **({"added": added[position]} if position in added else {}),
+            **({"learned": late.findings[position]} if late.findings.get(position) else {}),
+            **({"distribution": table.shown[position]} if position in table.shown else {}),
         }
         for position, name, parameters, version in parts
     ]
+
+
+def _shown(source: Any) -> Any:
+    return source if isinstance(source, str | list) else f"<{type(source).__name__}>"
+
+
+def certificate(
+    recipe: Recipe, plan: Plan, table: Table, manifest: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Measure on the files as they are written whether anything leaks from split to split."""
+    import importlib.util
+
+    if importlib.util.find_spec("assay.building.certificate") is None:
+        return {}
+    from assay.building.certificate import certify
+
+    splitting = next(step for step in reversed(plan.steps) if step.splits)
+    files: dict[str, list[Path]] = {}
+    for file in manifest["files"]:
+        files.setdefault(file["split"], []).append(folder / file["path"])
+    fields = {name: FieldSpec(type=field["type"]) for name, field in manifest["fields"].items()}
+    inputs = recipe.inputs or [name for name in fields if name not in (recipe.target, *plan.id)]
+    time = splitting.parameters.get("by") if splitting.name == "split.temporal" else None
+    return certify(
+        files,
+        fields=fields,
+        inputs=[name for name in inputs if name in fields],
+        target=recipe.target if recipe.target in fields else None,
+        task=recipe.task,
+        groups=splitting.parameters.get("groups") or [],
+        time=time,
+        was=_moved(table),
+        near=recipe.certificate,
+        seed=recipe.seed,
+    )
+
+
+def _moved(table: Table) -> tuple[int, int] | None:
+    """How many rows were in the version before, and how many of them have changed sides."""
+    if table.before is None:
+        return None
+    here = table.narrow[DECIDED].is_null() & table.before["_was"].is_not_null()
+    return int(here.sum()), int((table.before["_was"] != table.split).filter(here).sum())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.component import Component, bind, find
+import polars as pl
+
+from assay.component import Component, bind, find, mark_of
 from assay.errors import RecipeError, nearest
-from assay.recipe import FieldSpec, FieldType, Recipe
+from assay.recipe import FieldSpec, FieldType, Recipe, Use
 from assay.rows import parse_expression
 
 READ, CONTRACT, FIRST_STEP = 0, 1, 2
@@ -18,9 +21,17 @@ RESERVED = frozenset(
     f"_{name}"
     for name in (
         *("row", "index", "decided", "content", "line", "text", "cluster", "split", "copy"),
-        *("source", "step", "rule", "value", "threshold", "twin", "note"),
+        *("source", "step", "rule", "value", "threshold", "twin", "note", "was", "was_fold"),
+        *("parent", "synthetic"),
     )
 )
+FOLD, PARENT = "fold", "parent_id"
+"""Columns that a version gets beside its fields: a row's fold, a synthetic row's parent."""
+_NEW: dict[str, FieldType] = {
+    "new number": "number",
+    "new integer": "integer",
+    "new string": "string",
+}
 
 
 @dataclass(frozen=True)
@@ -55,10 +66,55 @@ class Step:
         return self.component.marked(self.parameters, "value")
 
     @property
+    def sketched(self) -> list[str]:
+        """The columns that it sees through its sketch only."""
+        return self.component.marked(self.parameters, "sketched")
+
+    @property
+    def sketch_parameters(self) -> dict[str, Any]:
+        """Those of its parameters that decide its sketch of a row."""
+        wanted = inspect.signature(self.component.sketch or (lambda: None)).parameters
+        return {name: self.parameters[name] for name in wanted if name in self.parameters}
+
+    @property
+    def sources(self) -> list[str]:
+        """The parameters that name another source."""
+        hints = self.component.hints
+        return [name for name in self.parameters if mark_of(hints.get(name)) == "source"]
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Its parameters without other sources, which count by their content."""
+        return {name: v for name, v in self.parameters.items() if name not in self.sources}
+
+    @property
+    def makes(self) -> dict[str, FieldSpec]:
+        """The fields that it adds."""
+        return {
+            name: FieldSpec(type=kind)
+            for mark, kind in _NEW.items()
+            for name in self.component.marked(self.parameters, mark)
+        }
+
+    @property
+    def splits(self) -> bool:
+        """Whether it decides the sides of the rows."""
+        return self.name.startswith("split.")
+
+    @property
     def keys(self) -> list[str]:
         """The columns of which it needs equality only."""
         values = self.values
         return [key for key in self.component.marked(self.parameters, "key") if key not in values]
+
+    def noted(self, columns: Sequence[str]) -> list[pl.Expr]:
+        """What was noted for it among the columns of the narrow table, under plain names."""
+        prefix = self.column("")
+        return [
+            pl.col(name).alias(name.removeprefix(prefix))
+            for name in columns
+            if name.startswith(prefix)
+        ]
 
     def column(self, name: str) -> str:
         """What one of its columns is called in the narrow table of the whole build."""
@@ -73,11 +129,31 @@ class Plan:
     rules: Mapping[str, str]
     id: tuple[str, ...]
     steps: tuple[Step, ...]
+    target: str | None = None
 
     @property
     def table_steps(self) -> list[Step]:
         """The steps that must see all rows, in their narrow columns."""
         return [step for step in self.steps if step.component.data == "table"]
+
+    @property
+    def learning_steps(self) -> list[Step]:
+        """The steps that learn from the training rows; they come last."""
+        return [step for step in self.steps if step.component.data == "kept"]
+
+    @property
+    def prepared(self) -> dict[str, FieldSpec]:
+        """The fields as the first pass leaves them: the source's, and those that steps made."""
+        made = [step.makes for step in self.steps if step.component.data == "rows"]
+        return {**self.fields, **{name: spec for one in made for name, spec in one.items()}}
+
+    @property
+    def watched(self) -> str | None:
+        """The target, where the report can show its distribution before and after a step."""
+        if self.target is None:
+            return None
+        kind = self.prepared[self.target].type
+        return self.target if kind not in ("list", "object", "datetime") else None
 
     @property
     def unique(self) -> list[str]:
@@ -100,10 +176,17 @@ class Plan:
             "steps": [
                 [step.position, step.name, dict(step.parameters), step.component.version()]
                 if step.component.data == "rows"
-                else [step.position, step.values, step.keys, step.expressions]
+                else [step.position, step.values, step.keys, step.expressions, sketch_of(step)]
                 for step in self.steps
+                if step.component.data != "kept"
             ],
+            "watched": self.watched,
         }
+
+
+def sketch_of(step: Step) -> Any:
+    """All that decides what a step notes of a row in the first pass; None without a sketch."""
+    return step.sketch_parameters if step.component.sketch else None
 
 
 def narrow_name(position: int, column: str) -> str:
@@ -156,18 +239,61 @@ def make_plan(recipe: Recipe, surveyed: Mapping[str, frozenset[str]]) -> Plan:
     steps: list[Step] = []
     for index, use in enumerate(recipe.steps):
         component = find("steps", use.name)
-        parameters = bind(component, use.given)
-        if "seed" in parameters and "seed" not in use.given:
-            parameters["seed"] = recipe.seed
+        parameters = _filled(recipe, use, component, fields)
         before = sum(earlier.title.partition(" #")[0] == use.title for earlier in steps)
         title = f"{use.title} #{before + 1}" if before else use.title
         step = Step(FIRST_STEP + index, use.name, title, parameters)
         where = f"steps[{index}] {use.name}"
-        _known(where, step.values + step.keys, fields)
+        known = {**fields, **{name: spec for one in steps for name, spec in one.makes.items()}}
+        named = [*step.values, *step.keys, *step.sketched]
+        _known(where, [name for name in named if name not in step.makes], known)
         for expression in step.expressions:
-            _known(where, parse_expression(expression).meta.root_names(), fields)
+            _known(where, parse_expression(expression).meta.root_names(), known)
+        _may_stand_here(step, steps, known, where)
         steps.append(step)
-    return Plan(fields, recipe.rules, tuple(recipe.id), tuple(steps))
+    return Plan(fields, recipe.rules, tuple(recipe.id), tuple(steps), recipe.target)
+
+
+def _filled(
+    recipe: Recipe, use: Use, component: Component, fields: Mapping[str, FieldSpec]
+) -> dict[str, Any]:
+    """A step's parameters, those left out that a recipe says once for all taken from there."""
+    given = dict(use.given)
+    wanted = component.parameters.model_fields
+    if "seed" in wanted:
+        given.setdefault("seed", recipe.seed)
+    if component.data == "kept":
+        if "target" in wanted and recipe.target:
+            given.setdefault("target", recipe.target)
+        if "inputs" in wanted:
+            others = [name for name in fields if name not in (recipe.target, *recipe.id)]
+            given.setdefault("inputs", recipe.inputs or others)
+    return bind(component, given)
+
+
+def _may_stand_here(
+    step: Step, before: Sequence[Step], known: Mapping[str, FieldSpec], where: str
+) -> None:
+    """Refuse what would learn from rows that are held out, or be undone by what was learned.
+
+    Raises:
+        RecipeError: a step stands behind one that learns, or makes a field that is there already.
+    """
+    learning = next((one for one in before if one.component.data == "kept"), None)
+    if learning and step.component.data != "kept":
+        raise RecipeError(
+            f"{step.name} stands behind {learning.name}, which learns from the training rows.",
+            where=where,
+            hint="put the steps that learn last; their order: clean and keep, find duplicates, "
+            "split, learn",
+        )
+    for name in step.makes:
+        if name in known or name in (FOLD, PARENT) or name in RESERVED:
+            raise RecipeError(
+                f"{step.name} would make the field {name!r}, which is there already.",
+                where=where,
+                hint="give it another name",
+            )
 
 
 def field_type(kinds: frozenset[str]) -> FieldType:

@@ -17,8 +17,19 @@ from assay.rows import ROW, ROW_ID, content_hash, evaluate_expression, hex_ids, 
 from assay.sources.shards import Loaded, Shard, fingerprint, load
 
 INDEX, DECIDED, CONTENT, LINE, TEXT = "_index", "_decided", "_content", "_line", "_text"
+WATCHED = narrow_name(READ, "target")
 NOTE_LENGTH = 200
-PARTS = ("rows", "gone", "narrow", "ledger")
+
+
+def parts(plan: Plan) -> list[str]:
+    """The files of a prepared shard: rows, narrow columns, ledger, and the wider sketches."""
+    sketched = [step for step in plan.table_steps if step.component.sketch]
+    return ["rows", "gone", "narrow", "ledger", *(wide_part(step.position) for step in sketched)]
+
+
+def wide_part(position: int) -> str:
+    """The file with the list columns of one step's sketch."""
+    return f"sketch{position}"
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Preparing:
         fresh = known is None
         if known is None:
             known = prepare(load(shard, list(self.plan.fields)), self.plan, self.cache, key)
-            self.cache.note(key, known, [f"{name}.arrow" for name in PARTS])
+            self.cache.note(key, known, [f"{name}.arrow" for name in parts(self.plan)])
         place = {"name": shard.name, "path": shard.path, "start": shard.start}
         return {**known, **place, "key": key, "fingerprint": content, "fresh": fresh}
 
@@ -50,6 +61,8 @@ class _Shard:
     ledger: list[pl.DataFrame] = field(default_factory=list)
     # Once a whole-table step has looked, a row that is set aside later must stay in its sight.
     in_sight: bool = False
+    # The list columns of each step's sketch, in the order of the rows.
+    wide: dict[int, pl.DataFrame] = field(default_factory=dict)
 
     def decide(self, out: pl.Series, position: int, columns: Mapping[str, pl.Series]) -> None:
         index = self.rows[INDEX].filter(out)
@@ -88,6 +101,8 @@ def prepare(loaded: Loaded, plan: Plan, cache: Cache, key: str) -> dict[str, Any
     for column in plan.unique:
         work.see(key_hash(work.rows, [column]), narrow_name(CONTRACT, column))
     for step in plan.steps:
+        if step.component.data == "kept":
+            break
         if step.component.data == "table":
             _look_ahead(work, step)
         elif step.component.gives == "rows":
@@ -182,6 +197,11 @@ def _look_ahead(work: _Shard, step: Step) -> None:
     seen |= {step.column(name): _equality(work.rows, name) for name in step.keys}
     seen |= {step.column(sql): evaluate_expression(work.rows, sql) for sql in step.expressions}
     work.in_sight = True
+    if step.component.sketch:
+        sketch = step.component.sketch(work.rows, **step.sketch_parameters)
+        flat = [name for name, dtype in sketch.schema.items() if not dtype.is_nested()]
+        seen |= {step.column(name): sketch[name] for name in flat}
+        work.wide[step.position] = sketch.drop(flat)
     for name, values in seen.items():
         work.see(values, name)
 
@@ -199,7 +219,11 @@ def _equality(rows: pl.DataFrame, name: str) -> pl.Series:
 def _change(work: _Shard, step: Step, plan: Plan) -> None:
     before = work.rows
     after: pl.DataFrame = step.component.function(before, **step.parameters)
-    named = step.values or list(plan.fields)
+    named = [name for name in step.values or before.columns if name in plan.prepared]
+    named = [name for name in named if name in before.columns]
+    if not named:
+        work.rows = after
+        return
     changes = [pl.when(before[name].ne_missing(after[name])).then(pl.lit(name)) for name in named]
     note = before.select(pl.concat_str(changes, separator=", ", ignore_nulls=True).alias("note"))
     touched = note["note"] != ""
@@ -221,12 +245,14 @@ def _decide(work: _Shard, step: Step) -> None:
 def _store(work: _Shard, written: pl.DataFrame, plan: Plan, entry: tuple[Cache, str]) -> None:
     keys = [ROW, DECIDED, *([CONTENT] if plan.id else [])]
     seen = [name for name in work.rows.columns if is_narrow(name)]
-    narrow = work.rows.select(keys + seen)
+    watched = [pl.col(plan.watched).alias(WATCHED)] if plan.watched else []
+    narrow = work.rows.select(*keys, *seen, *watched)
     rows = work.rows.drop(seen)
     gone = pl.concat(
         [rows.clear(), *(frame.drop(seen, strict=False) for frame in work.gone)], how="diagonal"
     )
     cache, key = entry
-    for name, frame in zip(PARTS, (rows, gone, narrow, written), strict=True):
+    frames = (rows, gone, narrow, written, *work.wide.values())
+    for name, frame in zip(parts(plan), frames, strict=True):
         with cache.writing(key, f"{name}.arrow") as path:
             frame.write_ipc(path, compression="uncompressed")

@@ -11,14 +11,15 @@ from typing import Any
 import polars as pl
 
 from assay.building import profile
-from assay.building.plan import READ, Plan
+from assay.building.plan import FOLD, PARENT, READ, Plan
 from assay.building.prepare import DECIDED, INDEX, LINE, TEXT
 from assay.cache import Cache
 from assay.component import find
 from assay.exports.part import Part
+from assay.recipe import FieldSpec
 from assay.rows import ROW, ROW_ID, content_hash, hex_ids
 
-COPY, SPLIT, SOURCE = "_copy", "_split", "_source"
+COPY, SPLIT, SOURCE, MADE_BY = "_copy", "_split", "_source", "_synthetic"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Task:
         outcome: `_row`, `_copy`, `_decided`, `_split` of the rows that whole-table steps saw.
         decisions: what those steps decided about them.
         gone: `_row`, `_copy` of the rows that were set aside before.
+        changed: columns that steps which learn replaced or made, a line for each row.
+        notes: what they changed: `_index`, `position`, `note`.
+        added: for each step its synthetic rows, with `_index` of the parent and `_number`.
     """
 
     key: str
@@ -53,6 +57,9 @@ class Task:
     outcome: pl.DataFrame
     decisions: pl.DataFrame
     gone: pl.DataFrame
+    changed: pl.DataFrame
+    notes: pl.DataFrame
+    added: Sequence[tuple[int, pl.DataFrame]] = ()
 
 
 @dataclass(frozen=True)
@@ -64,27 +71,34 @@ class Writing:
     folder: Path
     exports: Sequence[Export]
     twins: Mapping[int, str]
+    fields: Mapping[str, FieldSpec]
+    extras: Sequence[str]
 
     def __call__(self, task: Task) -> dict[str, Any]:
         """Write a shard's rows, quarantine, ledger and exports; return what was counted."""
         rows, gone = self._rows(task)
-        kept = rows.filter(pl.col(DECIDED).is_null())
-        written = self._ledger(task, rows, gone)
+        real = rows.filter(pl.col(DECIDED).is_null())
+        made = self._synthetic(task, rows)
+        kept = pl.concat([real, made], how="diagonal_relaxed") if made.height else real
+        if PARENT in self.extras and PARENT not in kept.columns:
+            kept = kept.with_columns(pl.lit(None, dtype=pl.String).alias(PARENT))
+        written = self._ledger(task, rows, gone, made)
         self._quarantine(task, rows, gone, written)
-        columns = list(dict.fromkeys([ROW_ID, *self.plan.fields]))
+        columns = list(dict.fromkeys([ROW_ID, *self.fields, *self.extras]))
         profiles, counts, files = {}, {}, []
         for split, number in task.files.items():
             part = kept.filter(pl.col(SPLIT) == split).select(columns)
             path = self.folder / "data" / f"{split}-{number:05d}.parquet"
             part.write_parquet(path, compression="zstd", compression_level=1)
             files.append({"path": f"data/{path.name}", "rows": part.height, "split": split})
-            profiles[split] = profile.summarise(part, self.plan.fields)
+            profiles[split] = profile.summarise(part, self.fields)
             counts[split] = part.height
             self._export(task, part, split)
         reasons = written.filter(pl.col("decisive")).group_by("position", "rule").len()
         return {
             "splits": counts,
-            "kept": kept.height,
+            "kept": real.height,
+            "synthetic": made.height,
             "read": rows.height + gone.height,
             "reasons": reasons.rows(),
             "changed": self._changed(written),
@@ -99,12 +113,41 @@ class Writing:
     def _rows(self, task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
         rows = pl.read_ipc(self.cache.path(task.key, "rows.arrow"))
         gone = pl.read_ipc(self.cache.path(task.key, "gone.arrow"))
-        rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT))
+        rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT, FOLD))
+        rows = rows.with_columns(
+            # A row that is out is kept in quarantine as it came.
+            pl.when(pl.col(DECIDED).is_null())
+            .then(late)
+            .otherwise(pl.col(late.name))
+            .alias(late.name)
+            if late.name in rows.columns
+            else late
+            for late in task.changed.get_columns()
+        )
         gone = gone.with_columns(task.gone.select(ROW, COPY))
         place = [(pl.col(LINE) + task.offset).alias(LINE), pl.lit(task.source).alias(SOURCE)]
         return _named(rows).with_columns(place), _named(gone).with_columns(place)
 
-    def _ledger(self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
+    def _synthetic(self, task: Task, rows: pl.DataFrame) -> pl.DataFrame:
+        """The synthetic rows: what they do not say themselves is as in the row they came from."""
+        made = [rows.clear()]
+        for position, frame in task.added:
+            parents = rows[frame["_index"]]
+            own = frame.select(name for name in frame.columns if name in self.fields)
+            number = frame["_number"].cast(pl.String)
+            made.append(
+                parents.with_columns(own.get_columns()).with_columns(
+                    parents[ROW_ID].alias(PARENT),
+                    (parents[ROW_ID] + "+" + number).alias(ROW_ID),
+                    pl.lit("train").alias(SPLIT),
+                    pl.lit(position, dtype=pl.Int16).alias(MADE_BY),
+                )
+            )
+        return pl.concat(made, how="diagonal_relaxed")
+
+    def _ledger(
+        self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame, made: pl.DataFrame
+    ) -> pl.DataFrame:
         """All decisions about this shard's rows, in the rows' order; write and return them."""
         early = pl.read_ipc(self.cache.path(task.key, "ledger.arrow"))
         late = task.decisions.select(
@@ -129,7 +172,12 @@ class Writing:
             pl.lit("split").alias("action"),
             pl.col(SPLIT).alias("note"),
         )
-        lines = pl.concat([read, early, late, split], how="diagonal")
+        changed = task.notes.select(
+            rows[INDEX].gather(task.notes["_index"]).alias(INDEX),
+            pl.lit("changed").alias("action"),
+            *("position", "note"),
+        )
+        lines = pl.concat([read, early, late, changed, split], how="diagonal_relaxed")
         lines = lines.join(all_rows.select(ROW_ID, INDEX, DECIDED), on=INDEX, how="left")
         # What a later step said of a row that was already out is not part of its story.
         lines = lines.filter(pl.col("position") <= pl.col(DECIDED).fill_null(last))
@@ -153,12 +201,37 @@ class Writing:
             "twin",
             "note",
         ]
-        lines.select(columns).write_parquet(
+        whole = lines.select(columns)
+        if made.height:
+            whole = pl.concat(
+                [whole, self._added(made, last).select(columns)], how="vertical_relaxed"
+            )
+        whole.write_parquet(
             self.folder / "ledger" / f"part-{task.number:05d}.parquet",
             compression="zstd",
             compression_level=1,
         )
         return lines
+
+    def _added(self, made: pl.DataFrame, last: int) -> pl.DataFrame:
+        """Two lines for each synthetic row: who made it of which row, and where it went."""
+        blank = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
+        lines = made.select(
+            ROW_ID,
+            pl.col(MADE_BY).alias("position"),
+            pl.lit("added").alias("action"),
+            *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in blank.items()),
+            pl.col(PARENT).alias("twin"),
+            pl.lit(None, dtype=pl.String).alias("note"),
+        )
+        split = lines.with_columns(
+            pl.lit(last, dtype=pl.Int16).alias("position"),
+            pl.lit("split").alias("action"),
+            pl.lit(None, dtype=pl.String).alias("twin"),
+            pl.lit("train").alias("note"),
+        )
+        step = pl.col("position").replace_strict(self._names(last), return_dtype=pl.String)
+        return pl.concat([lines, split]).with_columns(step.alias("step"))
 
     def _names(self, last: int) -> dict[int, str]:
         names = {position: self.plan.step_name(position) for position in range(last)}
@@ -186,7 +259,7 @@ class Writing:
             pl.col(LINE),
             *(pl.col(name).alias(f"_{name}") for name in reasons.columns[1:]),
             text.alias(TEXT),
-            *(name for name in self.plan.fields if name != ROW_ID),
+            *(name for name in self.plan.prepared if name != ROW_ID),
         ).write_parquet(
             self.folder / "quarantine" / f"part-{task.number:05d}.parquet",
             compression="zstd",
@@ -198,7 +271,7 @@ class Writing:
         return changed.group_by("position").len().rows()
 
     def _export(self, task: Task, part: pl.DataFrame, split: str) -> None:
-        types = {name: spec.type for name, spec in self.plan.fields.items()}
+        types = {name: spec.type for name, spec in self.fields.items()}
         types = {ROW_ID: "string", **types}
         for export in self.exports:
             target = self.folder / "exports" / export.label / f".{task.number:05d}"

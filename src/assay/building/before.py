@@ -1,0 +1,76 @@
+"""The version before: where its rows stood, so that no row changes sides when data grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assay import version as versions
+from assay.building.plan import FOLD, PARENT, Plan
+from assay.recipe import digest
+from assay.rows import ROW, ROW_ID, text_hash
+from assay.version import Version
+
+
+@dataclass(frozen=True)
+class Before:
+    """The rows of the version before.
+
+    Attributes:
+        version: its id.
+        rows: `_row`, `_was` and `_was_fold` of its rows.
+    """
+
+    version: str
+    rows: pl.DataFrame
+
+    def of(self, rows: pl.Series) -> pl.DataFrame:
+        """`_was` and `_was_fold` for some rows, null for those that were not there."""
+        found = (
+            rows.alias(ROW).to_frame().join(self.rows, on=ROW, how="left", maintain_order="left")
+        )
+        return found.select("_was", "_was_fold")
+
+
+def former(out: Path, name: str, plan: Plan) -> Before | None:
+    """The newest version under `out` whose rows were split in the same way, if there is one.
+
+    The same way means the same split steps with the same parameters: whoever changes shares or
+    seed wants another split. A row is the same if its id is, which without key columns is its
+    content.
+    """
+    asked = [[step.name, dict(step.parameters)] for step in plan.steps if step.splits]
+    if not asked:
+        return None
+    wanted = digest(asked)
+    for version in reversed(versions.whole(out, name)):
+        if version.manifest["recipe"].get("id", []) == list(plan.id) and _splits(version) == wanted:
+            return Before(version.id, _rows(version, keyed=bool(plan.id)))
+    return None
+
+
+def _splits(version: Version) -> str:
+    steps = version.manifest["steps"]
+    return digest(
+        [[step["step"], step["parameters"]] for step in steps if step["step"].startswith("split.")]
+    )
+
+
+def _rows(version: Version, *, keyed: bool) -> pl.DataFrame:
+    parts = []
+    for split in version.splits:
+        rows = version.scan(split)
+        names = rows.collect_schema().names()
+        if PARENT in names:
+            rows = rows.filter(pl.col(PARENT).is_null())
+        fold = pl.col(FOLD) if version.manifest.get("folds") else pl.lit(None)
+        parts.append(
+            rows.select(ROW_ID, pl.lit(split).alias("_was"), fold.cast(pl.Int32).alias("_was_fold"))
+        )
+    found = pl.concat(parts).collect()
+    ids = found[ROW_ID]
+    # Without key columns an id is the row's hash itself.
+    hashes = text_hash(ids) if keyed else ids.str.to_integer(base=16, dtype=pl.UInt64)
+    return found.select(hashes.alias(ROW), "_was", "_was_fold").unique(ROW)
