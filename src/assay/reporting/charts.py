@@ -259,6 +259,12 @@ def histogram(
     return {"series": series, "tips": tips}
 
 
+def even(edges: Sequence[float]) -> bool:
+    """Whether the bins are equally wide, so that an axis of values fits under them."""
+    steps = [b - a for a, b in pairwise(edges)]
+    return bool(steps) and max(steps) - min(steps) <= 1e-6 * max(abs(max(steps)), 1e-12)
+
+
 def _edge(edge: Any, unit: str | None) -> str:
     known = finite(edge)
     return str(edge)[:40] if known is None else number(known, None, unit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from assay.reporting import charts
@@ -38,7 +37,8 @@ def waterfall(manifest: Mapping[str, Any]) -> Plain | None:
     """From the rows read to the rows kept, one bar a reason in the order of the steps.
 
     Where nearly all rows are kept the axis starts above zero, since the bars would vanish
-    otherwise; `floor` then says where. A difference that no reason explains gets a bar of its own.
+    otherwise; `floor` then says where. A difference that no reason explains gets a bar of its own,
+    and so do synthetic rows, which nobody read.
     """
     rows = manifest.get("rows") or {}
     read, kept = finite(rows.get("read")), finite(rows.get("kept"))
@@ -53,8 +53,9 @@ def waterfall(manifest: Mapping[str, Any]) -> Plain | None:
         reasons = [reason for reason in reasons if reason not in least]
         together = sum(count for _, _, count in folded)
         reasons.append((many(len(folded), "other reason"), "", together))
+    synthetic = finite(rows.get("synthetic")) or 0.0
     floor = _floor(read, kept)
-    span = (read - floor) or 1.0
+    span = (max(read, kept + synthetic) - floor) or 1.0
 
     def bar(kind: str, name: tuple[str, str], count: float, left: float) -> Plain:
         start, stop = max(left, floor), max(left + count, floor)
@@ -78,10 +79,15 @@ def waterfall(manifest: Mapping[str, Any]) -> Plain | None:
         name = ("No reason is recorded", "the counts do not add up")
         bars.append(bar("wrong", name, unexplained, remaining))
     bars.append(bar("kept", ("Rows kept", ""), kept, 0))
+    if synthetic:
+        bars.append(
+            bar("made", ("Synthetic rows", "made by steps, in train only"), synthetic, kept)
+        )
     return {
         "bars": bars,
         "floor": integer(floor) if floor else None,
         "adds_up": not unexplained,
+        "synthetic": integer(synthetic) if synthetic else "",
         "folded": [{"step": short(step), "rule": short(rule), "count": integer(count)}
                    for step, rule, count in folded],
     }  # fmt: skip
@@ -272,7 +278,7 @@ def target(manifest: Mapping[str, Any], name: str | None) -> Plain | None:
     numeric = [finite(edge) for edge in edges]
     known = [edge for edge in numeric if edge is not None]
     scale = None
-    if known and len(known) == len(edges) and _even(known):
+    if known and len(known) == len(edges) and charts.even(known):
         scale = charts.axis(known[0], known[-1], wanted=6, unit=profile.get("unit"))
     return {
         "name": short(name),
@@ -282,12 +288,6 @@ def target(manifest: Mapping[str, Any], name: str | None) -> Plain | None:
         "top": top(profile, splits(manifest), 100) if shape is None else [],
         "more": max(0, int(finite(profile.get("distinct")) or 0) - len(listed)),
     }
-
-
-def _even(edges: Sequence[float]) -> bool:
-    """Whether the bins are equally wide, so that an axis of values fits under them."""
-    steps = [b - a for a, b in pairwise(edges)]
-    return bool(steps) and max(steps) - min(steps) <= 1e-6 * max(abs(max(steps)), 1e-12)
 
 
 def steps(manifest: Mapping[str, Any]) -> list[Plain]:

@@ -40,23 +40,29 @@ def render(
     >>> "<b>" in page, "&lt;b&gt;" in page
     (False, True)
     """
-    environment = _environment()
-    script = _source(environment, "script.js")
-    template = environment.get_template("report.html.j2")
-    style, digest = _source(environment, "style.css"), _policy_hash(script)
     page = ""
     for most in (12, 6, 3, 1):  # nearly always the first; details are what makes a page large
-        page = template.render(
-            page=summarize(manifest, evaluation, gates, most_details=most),
+        page = written("report.html.j2", summarize(manifest, evaluation, gates, most_details=most))
+        if len(page) < MOST_CHARACTERS:
+            break
+    return page
+
+
+def written(template: str, page: Mapping[str, Any], *scripts: str) -> str:
+    """A whole page from a template that extends the base, with the scripts it needs of its own."""
+    environment = _environment()
+    script = "\n".join(_source(environment, name) for name in ("script.js", *scripts))
+    style = "\n".join(_source(environment, name) for name in ("style.css", "curation.css"))
+    return _writable(
+        environment.get_template(template).render(
+            page=page,
             colours=COLOURS,
             deepest=DEEPEST,
             style=style,
             script=script,
-            script_hash=digest,
+            script_hash=_policy_hash(script),
         )
-        if len(page) < MOST_CHARACTERS:
-            break
-    return _writable(page)
+    )
 
 
 def render_chart(

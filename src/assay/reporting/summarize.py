@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.reporting import dataset, models
+from assay.reporting.certificate import certificate
+from assay.reporting.curation import curation
 from assay.reporting.details import MOST_MODELS, details
+from assay.reporting.training import exports
 from assay.reporting.words import finite, integer, many, share, short, size
 
 Plain = dict[str, Any]
@@ -46,12 +49,15 @@ def summarize(
         "about": _about(built, scored, target),
         "verdict": verdict(gates, models.lead(board) if board else "", bool(scored)),
         "figures": _key_numbers(built, scored, best),
+        "certificate": certificate(built),
         "waterfall": dataset.waterfall(built),
         "sources": dataset.sources(built),
         "fields": dataset.fields(built),
         "more_fields": max(0, len(built.get("fields") or {}) - dataset.MOST_FIELDS),
         "splits": _splits(built),
         "target": dataset.target(built, target),
+        "curation": curation(built),
+        "exports": exports(built),
         "board": board,
         "missing": models.missing_sentence(board, scored.get("n")) if board else "",
         "other_boards": [models.leaderboard(scored, name) for name in others if name != split],
@@ -140,6 +146,8 @@ def _key_numbers(
     rows = built.get("rows") or {}
     if finite(rows.get("kept")) is not None:
         note = f"{share(rows.get('kept'), rows.get('read'))} of {integer(rows.get('read'))} read"
+        if finite(rows.get("synthetic")):
+            note += f", and {integer(rows['synthetic'])} synthetic"
         found.append({"label": "Rows kept", "value": integer(rows["kept"]), "note": note})
     if scored:
         count = many(len(scored.get("models") or ()), "model")
@@ -162,12 +170,18 @@ def _notes(built: Mapping[str, Any], scored: Mapping[str, Any]) -> list[Any]:
 def _splits(built: Mapping[str, Any]) -> list[Plain]:
     sizes = dataset.splits(built)
     total = sum(sizes.values())
+    made = int(finite((built.get("rows") or {}).get("synthetic")) or 0)
+    synthetic = {"train": made} if 0 < made <= sizes.get("train", 0) else {}
     return [
         {
             "split": short(name, 60),
             "rows": integer(rows),
             "share": share(rows, total),
             "width": round(100 * rows / total, 2) if total else 0,
+            "made": round(100 * synthetic.get(name, 0) / rows, 2) if rows else 0,
+            "apart": f"{integer(rows - synthetic[name])} rows and {integer(made)} synthetic"
+            if name in synthetic
+            else "",
         }
         for name, rows in sizes.items()
     ]
