@@ -131,7 +131,11 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
         "number" if fields[target].type in ("integer", "number") else "class"
     )
     inputs = recipe.inputs
-    if inputs is None:
+    if inputs is not None:
+        # A step that selects features may have taken some of them out of the version.
+        gone = version.manifest.get("dropped", ())
+        inputs = [name for name in inputs if name not in gone]
+    else:
         inputs = [name for name in fields if name not in (target, ROW_ID, *recipe.id)]
     if not inputs:
         raise RecipeError(
@@ -140,8 +144,10 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
             hint="name some under `inputs`, or leave `inputs` out to use every other column",
         )
     kinds: dict[str, FieldType] = {name: fields[name].type for name in inputs}
+    extras = version.manifest.get("extras", {})
+    weight = [name for name, role in extras.items() if role == "weight"]
     parts = {
-        name: _usable(version, name, inputs, target, task)
+        name: _usable(version, name, [*inputs, *weight], target, task)
         for name in ("train", "validation", split)
     }
     train, validation = parts["train"], parts["validation" if split != "validation" else "train"]
@@ -162,6 +168,7 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
         classes=classes,
         kinds=kinds,
         seed=recipe.seed,
+        weights=train[weight[0]] if weight else None,
     )
     rows = parts[split]
     truth = Truth(

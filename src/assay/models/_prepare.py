@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,7 @@ class Lesson:
         row: UInt64 ids.
         other: inputs of the validation rows.
         other_y: their values.
+        weights: how much each of the rows counts; None: all alike.
     """
 
     training: Training
@@ -100,6 +102,11 @@ class Lesson:
     row: pl.Series
     other: pl.DataFrame
     other_y: Floats
+    weights: Floats | None = None
+
+    def weights_of(self, part: Any) -> Floats | None:
+        """The weights of some of the rows."""
+        return None if self.weights is None else self.weights[part]
 
     @property
     def is_class(self) -> bool:
@@ -143,6 +150,7 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
     order = order[~np.isnan(y[order])]
     other_y = answer.learned(training.validation_target)
     usable = np.flatnonzero(~np.isnan(other_y))
+    weights = training.weights
     return Lesson(
         training=training,
         answer=answer,
@@ -151,6 +159,7 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
         row=training.row[order],
         other=training.validation_rows[usable],
         other_y=other_y[usable],
+        weights=None if weights is None else weights.cast(pl.Float64).to_numpy()[order],
     )
 
 

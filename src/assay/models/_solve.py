@@ -16,6 +16,8 @@ STRENGTHS = {
     "number": (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03),
 }
 DEFAULT = {"class": 1.0, "number": 1.0}
+Learned = tuple[Any, Floats, Floats | None]
+"""A matrix, the values to learn, and how much each row counts."""
 UNSEEN = 1e-6
 """The probability of a class that the rows of one fold do not hold."""
 
@@ -56,23 +58,23 @@ def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
     learns, judges = lesson.trial()
     count, default = len(lesson.answer.present), DEFAULT[lesson.training.task]
     if not len(judges):
-        return solve(x, lesson.y, default, count)
+        return solve((x, lesson.y, lesson.weights), default, count)
     if x_other is not None:
-        return _search(lesson, (x, lesson.y), (x_other, lesson.other_y))
-    part = (x[learns], lesson.y[learns])
+        return _search(lesson, (x, lesson.y, lesson.weights), (x_other, lesson.other_y))
+    part = (x[learns], lesson.y[learns], lesson.weights_of(learns))
     found = _search(lesson, part, (x[judges], lesson.y[judges]))
-    return solve(x, lesson.y, found.strength, count, found)
+    return solve((x, lesson.y, lesson.weights), found.strength, count, found)
 
 
-def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floats]) -> Linear:
+def _search(lesson: Lesson, learned: Learned, judged: tuple[Any, Floats]) -> Linear:
     strengths, count = STRENGTHS[lesson.training.task], len(lesson.answer.present)
     start = strengths.index(DEFAULT[lesson.training.task])
-    best = solve(*learned, strengths[start], count)
+    best = solve(learned, strengths[start], count)
     best_loss = _loss(best.scores(judged[0]), judged[1])
     for way in (strengths[start + 1 :], strengths[:start][::-1]):
         moved = False
         for strength in way:
-            found = solve(*learned, strength, count, best)
+            found = solve(learned, strength, count, best)
             loss = _loss(found.scores(judged[0]), judged[1])
             if loss >= best_loss:
                 break
@@ -82,7 +84,7 @@ def _search(lesson: Lesson, learned: tuple[Any, Floats], judged: tuple[Any, Floa
     return best
 
 
-def solve(x: Any, y: Floats, strength: float, count: int, near: Linear | None = None) -> Linear:
+def solve(learned: Learned, strength: float, count: int, near: Linear | None = None) -> Linear:
     """Fit one linear model; `near` is one of the same classes to set out from.
 
     Newton's method with conjugate gradients needs 6 steps where L-BFGS takes 130 on 19,000
@@ -90,10 +92,11 @@ def solve(x: Any, y: Floats, strength: float, count: int, near: Linear | None = 
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
+    x, y, weights = learned
     if not count:
         sparse = hasattr(x, "tocsr")
         tool = Ridge(alpha=strength, solver="sparse_cg" if sparse else "cholesky", tol=1e-4)
-        return Linear(tool.fit(x, y.astype(x.dtype)), strength, 0)
+        return Linear(tool.fit(x, y.astype(x.dtype), weights), strength, 0)
     if len(np.unique(y)) < 2:
         return Linear(None, strength, count)
     # A looser tolerance stops far from the optimum where regularisation is weak.
@@ -102,7 +105,7 @@ def solve(x: Any, y: Floats, strength: float, count: int, near: Linear | None = 
     )
     if near is not None and near.tool is not None:
         tool.coef_, tool.intercept_ = near.tool.coef_.copy(), near.tool.intercept_.copy()
-    return Linear(tool.fit(x, y.astype(np.int64)), strength, count)
+    return Linear(tool.fit(x, y.astype(np.int64), weights), strength, count)
 
 
 def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> Floats:
@@ -119,7 +122,8 @@ def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> 
         if apart.all() or not apart.any():
             # Too few rows to fill the folds: their scores stay 0, which says nothing.
             continue
-        found[apart] = solve(x[~apart], lesson.y[~apart], strength, count).scores(x[apart])
+        others = (x[~apart], lesson.y[~apart], lesson.weights_of(~apart))
+        found[apart] = solve(others, strength, count).scores(x[apart])
     return found
 
 

@@ -30,6 +30,8 @@ class Training:
         kinds: the type of every input field. `string` is free text, `category` and `boolean` are
             categories, `integer` and `number` are numbers; `list` and `object` are not looked at.
         seed: the recipe's seed.
+        weights: how much each train row counts, above 0, where a step of the recipe weighs rows;
+            None: all count alike. The baselines `constant` and `random` do not look at them.
     """
 
     rows: pl.DataFrame
@@ -41,6 +43,7 @@ class Training:
     classes: tuple[str, ...]
     kinds: Mapping[str, FieldType]
     seed: int = 0
+    weights: pl.Series | None = None
 
 
 class Fitted(Protocol):

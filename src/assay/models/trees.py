@@ -161,14 +161,15 @@ def _boost(
     import xgboost
 
     learns, judges = lesson.trial()
-    full = _data(features, x, lesson.y)
+    full = _data(features, x, lesson.y, lesson.weights)
     if not len(judges):
         return xgboost.train(settings, full, rounds), rounds
     if lesson.other.height:
         data = full
         judged = _data(features, features.matrix(lesson.other), lesson.other_y)
     else:
-        data, judged = (_data(features, x[part], lesson.y[part]) for part in (learns, judges))
+        data = _data(features, x[learns], lesson.y[learns], lesson.weights_of(learns))
+        judged = _data(features, x[judges], lesson.y[judges])
     booster = xgboost.train(
         settings,
         data,
@@ -242,8 +243,10 @@ def _codes(column: npt.NDArray[np.object_], levels: tuple[str, ...]) -> Floats:
     return np.where(known[found] == column, found.astype(np.float64), np.nan)
 
 
-def _data(features: _Features, x: Floats, y: Floats | None = None) -> Any:
+def _data(
+    features: _Features, x: Floats, y: Floats | None = None, weights: Floats | None = None
+) -> Any:
     import xgboost
 
     kinds = ["c"] * features.count + ["q"] * (x.shape[1] - features.count)
-    return xgboost.DMatrix(x, label=y, feature_types=kinds, enable_categorical=True)
+    return xgboost.DMatrix(x, label=y, weight=weights, feature_types=kinds, enable_categorical=True)
