@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.component import PACKAGES, Component, bind, catalogue, mark_of
+from assay.component import PACKAGES, Component, Sketches, bind, catalogue, mark_of
 from assay.errors import AssayError, RecipeError
 from assay.rows import content_hash, evaluate_expression, key_hash
 
@@ -32,6 +32,7 @@ TABLE_STEPS = [param for param in STEPS if param.values[0].data == "table"]
 
 GIVEN: dict[str, dict[str, Any]] = {
     "clean.remove": {"pattern": "part_numbers"},
+    "dedup.near": {"most": 1.0},
     "keep.length": {"min": 12},
     "sample.cap": {"by": ["category"], "at_most": 3},
     "sample.weighted": {"share": 0.5, "weight": "price"},
@@ -329,6 +330,16 @@ def test_a_table_step_needs_only_what_its_parameters_name(step):
             if expression not in values
         ),
     )
+
+    if step.sketch is not None:
+        noted = {
+            name: parameters[name]
+            for name in inspect.signature(step.sketch).parameters
+            if name in parameters
+        }
+        made = Sketches.of(rows, step.sketch, noted)
+        flat = [name for name in made.rows.columns if name not in rows.columns]
+        narrow = Sketches(narrow.hstack(made.rows.select(flat)), made.wide)
 
     assert step.function(narrow, **parameters).equals(run(step, rows))
 

@@ -49,7 +49,7 @@ def near_pairs(
     rank = row_ids(sketches.rows).to_numpy()
     blocks = None if labels is None else labels.to_numpy()
     leads = leaders(sketches.rows, rank, blocks)
-    a, b, jaccard = lead_pairs(sketches, leads, threshold, across=labels)
+    a, b, jaccard, _ = lead_pairs(sketches, leads, threshold, across=labels)
     if labels is None:
         others = np.flatnonzero((leads >= 0) & (leads != np.arange(len(leads))))
         equal = (others, leads[others], np.ones(len(others)))
@@ -95,11 +95,12 @@ def lead_pairs(
     across: pl.Series | None = None,
     blocks: npt.NDArray[np.uint64] | None = None,
     among: npt.NDArray[np.bool_] | None = None,
-) -> tuple[Places, Places, npt.NDArray[np.float64]]:
+) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
     """The near pairs of the rows that stand for their equals, in order of places.
 
     `across` leaves only pairs of different labels above 0, `blocks` compares equal ones only, and
-    `among` says which rows to compare.
+    `among` says which rows to compare. The last thing returned is whether so many rows are alike
+    that not each was compared with each.
     """
     if not 0 < threshold <= 1:
         raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
@@ -114,7 +115,7 @@ def lead_pairs(
     sets = some["_set"].to_numpy()
     labels = None if across is None else across.to_numpy()[places]
     own_blocks = None if blocks is None else blocks[places]
-    pairs, _ = candidates(signatures(some), kinds, sets, threshold, own_blocks)
+    pairs, crowded = candidates(signatures(some), kinds, sets, threshold, own_blocks)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     if labels is not None:
@@ -125,7 +126,7 @@ def lead_pairs(
         a, b = a[same], b[same]
     jaccard = similarities(sketches, places[a], places[b])
     good = jaccard >= threshold
-    return places[a[good]], places[b[good]], jaccard[good]
+    return places[a[good]], places[b[good]], jaccard[good], crowded
 
 
 def _spread(

@@ -24,6 +24,7 @@ OVERLAP = 1.45
 """Texts within this factor of `FEW_WORDS` are noted both ways, so that any two texts whose lengths
 differ by less than its square, which are all that can be alike by half, have a way in common."""
 FLAT = ("_set", "_length", "_filled", "_kinds", *(f"_minhash{n}" for n in range(HASHES // 4)))
+_BETWEEN = r"[\s\p{P}\p{Cf}--[#%&@*]]+"
 _TOP = np.uint64(1 << 31)
 _LOW = np.uint64((1 << 31) - 1)
 
@@ -39,11 +40,12 @@ def shingled(
 ) -> pl.DataFrame:
     """Note the shingles of each row's texts, and what finds rows that share many of them.
 
-    A shingle is a run of words or of characters, lower-cased. Where neither `shingle` nor `unit`
-    is given, rows of fewer than 24 words in all columns are cut into runs of 4 characters and
-    longer ones into runs of 2 words, since one edited word of a title would take half of its word
-    runs with it. Rows near that limit are noted both ways. A text shorter than a run is one run.
-    Columns are read together: a run of one column never equals one of another.
+    A shingle is a run of words or of characters, lower-cased and without punctuation. Where
+    neither `shingle` nor `unit` is given, rows of fewer than 24 words in all columns are cut into
+    runs of 4 characters and longer ones into runs of 2 words, since one edited word of a title
+    would take half of its word runs with it. Rows near that limit are noted both ways. A text
+    shorter than a run is one run. Columns are read together: a run of one column never equals one
+    of another.
 
     Of each row at most 1,024 shingles of a kind are kept, those with the smallest hashes (Broder
     1997, On the resemblance and containment of documents), so a text of any length costs at most
@@ -174,14 +176,22 @@ def _piece(
         wanted = by_words[owner]
         hashes.append(((grams.mixed(runs[wanted] ^ salt)) & _LOW) | _TOP)
         owners.append(owner[wanted])
-        plain = text.filter(by_characters).fill_null("").str.to_lowercase()
-        plain = plain.str.replace_all(r"\s+", " ").str.strip_chars()
+        plain = _plain(text.filter(by_characters))
         codes, edges = grams.characters(plain)
         runs, places = grams.windows(codes.astype(np.uint64), edges, size)
         owner = np.repeat(np.flatnonzero(by_characters), np.diff(places))
         hashes.append(grams.mixed(runs ^ salt) & _LOW)
         owners.append(owner)
     return _noted(np.concatenate(owners), np.concatenate(hashes), rows)
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    """Lower-cased, with one space for whatever stands between words; `c++` and `c#` stay two."""
+    texts = texts.fill_null("").str.to_lowercase()
+    bare = texts.str.replace_all(_BETWEEN, " ").str.strip_chars()
+    empty = bare == ""
+    # A text of nothing but punctuation is a text as well.
+    return bare.scatter(empty.arg_true(), texts.filter(empty).str.strip_chars())
 
 
 def _noted(owners: npt.NDArray[np.int64], hashes: grams.Hashes, rows: int) -> pl.DataFrame:
