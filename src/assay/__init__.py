@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.explaining import explain
     from assay.exporting import export
     from assay.history import why
+    from assay.inspecting import inspect
     from assay.mainjob import report, run
     from assay.recipe import Recipe, schema
     from assay.starting import init
@@ -35,6 +36,7 @@ _HOMES = {
     "explain": "explaining",
     "export": "exporting",
     "init": "starting",
+    "inspect": "inspecting",
     "report": "mainjob",
     "run": "mainjob",
     "schema": "recipe",
@@ -53,6 +55,7 @@ __all__ = [
     "explain",
     "export",
     "init",
+    "inspect",
     "report",
     "run",
     "schema",

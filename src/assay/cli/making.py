@@ -1,0 +1,162 @@
+"""Commands that make something: a recipe, a version, a verdict, an export, a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import assay
+from assay.cli.shared import (
+    DEFAULT_OUT,
+    DEFAULT_RECIPE,
+    EXIT_CODES,
+    EngineName,
+    Functions,
+    Json,
+    Out,
+    Quiet,
+    RecipeFile,
+    Seed,
+    VersionName,
+    Workers,
+    app,
+    engine_named,
+    one_of,
+    parameters,
+    say,
+    show,
+    shown_progress,
+)
+
+
+@app.command()
+def init(
+    source: Annotated[str, typer.Argument(help="A file, glob or folder.")],
+    target: Annotated[str | None, typer.Option(help="The column that models learn.")] = None,
+    out: Annotated[Path, typer.Option(help="The recipe to write.")] = DEFAULT_RECIPE,
+    json: Json = False,
+) -> None:
+    """Look at data and write a commented recipe that runs as it is."""
+    text = assay.init(source, target=target, out=out)
+    show({"recipe": str(out), "text": text}, f"{out}", json)
+    name = "" if out == DEFAULT_RECIPE else f" {out}"
+    say(f"This recipe runs as it is. Read it, then: assay {'run' if target else 'build'}{name}")
+    if target is None:
+        say("Name a column with --target for models and their scores as well.")
+
+
+@app.command()
+def run(
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    out: Out = DEFAULT_OUT,
+    workers: Workers = None,
+    seed: Seed = None,
+    engine: EngineName = "processes",
+    functions: Functions = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The main job: build, evaluate, hold against gates, report."""
+    with shown_progress(quiet) as progress:
+        outcome = assay.run(
+            recipe,
+            out=out,
+            workers=workers,
+            seed=seed,
+            engine=engine_named(engine),
+            progress=progress,
+            functions=functions or (),
+        )
+    show(outcome.to_dict(), repr(outcome), json)
+    raise typer.Exit(EXIT_CODES[outcome.verdict])
+
+
+@app.command()
+def build(
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    out: Out = DEFAULT_OUT,
+    workers: Workers = None,
+    seed: Seed = None,
+    engine: EngineName = "processes",
+    functions: Functions = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the dataset version, and nothing else."""
+    with shown_progress(quiet) as progress:
+        version = assay.build(
+            recipe,
+            out=out,
+            workers=workers,
+            seed=seed,
+            engine=engine_named(engine),
+            progress=progress,
+            functions=functions or (),
+        )
+    show(version.to_dict(), version.summary(), json)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.evaluate`
+    truth: Annotated[Path, typer.Option(help="The table with the true values.")],
+    predictions: Annotated[list[Path], typer.Option(help="A table of predictions; repeatable.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="More tables of predictions.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="The column that names rows.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column with the true value.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Names, with commas between.")] = None,
+    positive: Annotated[str | None, typer.Option(help="Of two classes, the one meant.")] = None,
+    task: Annotated[str | None, typer.Option(help="number or class; told from the values.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the evaluation.")] = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score anybody's predictions, with intervals and comparisons."""
+    evaluation = assay.evaluate(
+        truth,
+        [*predictions, *(more or [])],
+        id=id,
+        target=target,
+        metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
+        positive=positive,
+        task=one_of("task", task, ("number", "class")) if task else None,
+        seed=seed or 0,
+        name=name,
+    )
+    document, text = evaluation.to_dict(), repr(evaluation)
+    if out is not None:
+        document["report"] = str(assay.report(evaluation, to=out))
+        text += f"\n\nreport   {document['report']}"
+    show(document, text, json)
+
+
+@app.command()
+def export(
+    version: VersionName,
+    to: Annotated[Path, typer.Option("--out", help="A new or empty folder.")],
+    kind: Annotated[str, typer.Option("--as", help="jsonl, csv, parquet, pickle or chat.")],
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, as name=value; repeatable.")
+    ] = None,
+    home: Annotated[Path, typer.Option("--versions", help="Where versions are.")] = DEFAULT_OUT,
+    json: Json = False,
+) -> None:
+    """Write a version out in another form."""
+    files = assay.export(version, kind, to, parameters=parameters(given or []), out=home)
+    show({"files": [str(file) for file in files]}, "\n".join(map(str, files)), json)
+
+
+@app.command()
+def report(
+    what: Annotated[str, typer.Argument(metavar="VERSION_OR_FILE", help="What to report on.")],
+    out: Out = DEFAULT_OUT,
+    to: Annotated[Path | None, typer.Option(help="The folder to write report.html to.")] = None,
+    json: Json = False,
+) -> None:
+    """Render the report of a version or an evaluation.json again."""
+    path = assay.report(what, out=out, to=to)
+    show({"report": str(path)}, str(path), json)

@@ -1,0 +1,95 @@
+"""What every command shares: its options, how it prints, what its exit codes are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.errors import AssayError
+
+PASSED, FAILED, WRONG, INCONCLUSIVE, DEFECT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+EXIT_CODES = {"pass": PASSED, "fail": FAILED, "inconclusive": INCONCLUSIVE}
+
+app = typer.Typer(
+    name="assay",
+    help="Raw records to a dataset you can trust, and a verdict on models you can defend.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    epilog="Start with `assay init SOURCE --target COLUMN`, then `assay run`.",
+    pretty_exceptions_enable=False,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe.")]
+VersionName = Annotated[str, typer.Argument(help="A folder, or name, name/v3, v3-9f2c41ab.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder that holds all versions.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Shards at once; default: all cores.")]
+Seed = Annotated[int | None, typer.Option(help="Replaces the recipe's seed.")]
+EngineName = Annotated[str, typer.Option("--engine", help="processes, or ray (extra assay[ray]).")]
+Functions = Annotated[
+    list[Path] | None,
+    typer.Option("--functions", help="A Python file of your own functions; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+DEFAULT_RECIPE = Path("assay.yaml")
+DEFAULT_OUT = Path("versions")
+
+
+def show(document: Any, text: str, json: bool) -> None:
+    if json:
+        import orjson
+
+        options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+        text = orjson.dumps(document, default=str, option=options).decode()
+    if not text:
+        return
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Here and not in `main`, since Typer would make a failure of it.
+        reader_left()
+
+
+def reader_left() -> None:
+    # Who reads our output may stop, as `head` does; what is still buffered must not fail at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def parameters(given: list[str]) -> Mapping[str, Any]:
+    from assay.yamltext import plain_scalar
+
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise AssayError(f"--set takes name=value, not {item!r}.")
+        # A scalar and never a mapping: a template such as {title} is a text.
+        found[name] = plain_scalar(value)
+    return found
+
+
+def engine_named(name: str) -> Any:
+    return one_of("engine", name, ("processes", "ray"))
+
+
+def one_of(what: str, given: str, allowed: tuple[str, ...]) -> Any:
+    if given not in allowed:
+        raise AssayError(f"There is no {what} {given!r}.", allowed=allowed)
+    return given
+
+
+def shown_progress(quiet: bool) -> Any:
+    from assay.progress import no_progress, shown
+
+    return no_progress() if quiet else shown()
