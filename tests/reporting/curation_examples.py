@@ -116,3 +116,76 @@ def manifest(certificate: Plain = LEAKS) -> Plain:
         },
     }  # fmt: skip
     return built
+
+
+def finding(says: str, field: str | None, severity: str = "warning", **more: Any) -> Plain:
+    """One finding of a check."""
+    return {"says": says, "action": "", "field": field, "count": None, "share": None,
+            "severity": severity, "measured": {}, "step": None, "examples": [], **more}  # fmt: skip
+
+
+def checked(name: str, code: str, findings: list[Plain] | None = None, **more: Any) -> Plain:
+    """One check with what came of it."""
+    return {"check": name, "code": code, "severity": "warning", "reason": None,
+            "status": "found" if findings else "passed", "summary": f"Looks for {name}.",
+            "docs": f"docs/checks.md#{code.lower()}", "findings": findings or [], **more}  # fmt: skip
+
+
+def inspection(times: int = 1) -> Plain:
+    """An inspection of beers, as `assay.inspect(...).to_dict()` gives it."""
+    cells = [{"row": f"{i:016x}", "file": "beers.csv", "line": 7 + 13 * i, "value": value,
+              "suggested": suggested}
+             for i, (value, suggested) in enumerate(
+                 [("12.0 oz.", "12.0"), (" 16 ounce", "16.0"), ("", None), (None, "12.0"),
+                  ("W" * 400, None)])]  # fmt: skip
+    found = [
+        checked("impossible", "F301", [finding(
+            "ibu holds 14 values outside of 0 to 1,000, such as −5.", "ibu", "error", count=14,
+            share=14 / 2410, action="Set them aside or correct them at the source.",
+            measured={"low": 0, "high": 1000, "outside": [-5, 99999]},
+            step="- keep.where:\n    condition: ibu >= 0 AND ibu <= 1000", examples=cells[:2])]),
+        checked("mixed_units", "F105", [
+            finding(f"ounces{'' if i == 0 else i} is written in 4 ways; 1,203 values carry a unit.",
+                    f"ounces{'' if i == 0 else i}", "warning", count=1203, share=0.499,
+                    action="Strip the unit and make the field a number.",
+                    step="- parse.numbers:\n    columns: [ounces]", examples=cells)
+            for i in range(times)]),
+        checked("dependencies", "F201", [finding(
+            "brewery_id decides city, except in 41 rows.", "city", "warning", count=41, share=0.017,
+            action="Look at these rows; one of the two fields is wrong.", examples=cells[:3])]),
+        checked("duplicates", "F901", [finding(
+            "12 rows are copies of another row.", None, "note", count=12, share=0.005,
+            action="Drop them with dedup.exact.", step="- dedup.exact: {}")]),
+        checked("constant", "F102"),
+        checked("encodings", "F501"),
+        checked("labels", "F401", status="not applicable", reason="No target was named."),
+        checked("personal", "F601", status="skipped",
+                reason="It needs presidio: pip install 'assay[curate]'."),
+    ]  # fmt: skip
+    fields = {
+        "id": {"type": "integer", "missing": 0, "distinct": 2410},
+        "ounces": {"type": "string", "missing": 1, "distinct": 21},
+        "ibu": {"type": "number", "missing": 1005, "distinct": 107},
+        "city": {"type": "category", "missing": 0, "distinct": 384},
+    }
+    return {"source": "data/beers.csv", "rows": 2_410_000, "looked_at": 100_000, "unreadable": 3,
+            "notes": ["beers.csv is written in windows-1252."], "fields": fields, "checks": found,
+            "counts": {"error": 1, "warning": 2, "note": 1}}  # fmt: skip
+
+
+def duplicates() -> Plain:
+    """What `assay duplicates` found, before a step acts."""
+    curve = [{"threshold": round(0.5 + 0.05 * i, 2), "removed": int(3000 * (1 - i / 11) ** 2),
+              "clusters": int(1400 * (1 - i / 11) ** 1.5)} for i in range(11)]  # fmt: skip
+    text = [["same", "Brushed nickel pull-"], ["only a", "down"], ["only b", "out"],
+            ["same", " kitchen faucet, two spray modes. " + "Fits most sinks. " * 20],
+            ["only b", "New."]]  # fmt: skip
+    title = [["same", "Kitchen faucet"]]
+    pair = {"a": "9f3c2a11d0e45b78", "b": "01ab77cc92340fe1", "jaccard": 0.934, "removed": "b",
+            "columns": {"title": {"a": "Kitchen faucet", "b": "Kitchen faucet", "parts": title},
+                        "text": {"a": "…", "b": "…", "parts": text}}}  # fmt: skip
+    return {"name": "prices", "step": "dedup.near", "columns": ["title", "text"], "threshold": 0.8,
+            "rows": 12_345, "removed": 480, "curve": curve,
+            "sizes": [{"size": 2, "clusters": 310}, {"size": 3, "clusters": 41},
+                      {"size": 4, "clusters": 12}, {"size": 17, "clusters": 1}],
+            "pairs": [{**pair, "jaccard": round(0.99 - 0.02 * i, 3)} for i in range(10)]}  # fmt: skip

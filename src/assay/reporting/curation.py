@@ -145,11 +145,11 @@ def findings(learned: Mapping[str, Any]) -> list[Plain]:
     facts = {key: item for key, item in learned.items() if _is_fact(item)}
     blocks: list[Plain] = []
     if facts:
-        listed = [(_label(key), _fact(item)) for key, item in facts.items()]
+        listed = [(spaced(key), fact(item)) for key, item in facts.items()]
         blocks.append({"kind": "facts", "label": "", "facts": listed[:MOST_ROWS]})
     for key, item in learned.items():
         if key not in facts:
-            blocks += _block(_label(key), item)
+            blocks += _block(spaced(key), item)
     return blocks
 
 
@@ -161,7 +161,7 @@ def _block(label: str, item: Any) -> list[Plain]:
         if all(isinstance(one, str) for one in values):
             return [_mapping(label, item)]
         if not all(isinstance(one, Mapping) for one in values):
-            listed = [(_label(key), _fact(one)) for key, one in item.items()]
+            listed = [(spaced(key), fact(one)) for key, one in item.items()]
             return [{"kind": "facts", "label": label, "facts": listed[:MOST_ROWS]}]
         if any(_is_deep(one) for one in values) or all(
             isinstance(inner, str) for one in values for inner in one.values()
@@ -186,18 +186,18 @@ def _is_deep(one: Mapping[str, Any]) -> bool:
     return any(isinstance(inner, Mapping) and len(inner) > 4 for inner in one.values())
 
 
-def _label(key: Any) -> str:
+def spaced(key: Any) -> str:
     return short(str(key).replace("_", " "), 60)
 
 
-def _fact(item: Any) -> str:
+def fact(item: Any) -> str:
     if isinstance(item, bool):
         return "yes" if item else "no"
     if isinstance(item, list | tuple):
         more = f" and {integer(len(item) - 12)} more" if len(item) > 12 else ""
-        return ", ".join(_fact(one) for one in item[:12]) + more
+        return ", ".join(fact(one) for one in item[:12]) + more
     if isinstance(item, Mapping):
-        return ", ".join(f"{_label(key)} {_fact(one)}" for key, one in list(item.items())[:12])
+        return ", ".join(f"{spaced(key)} {fact(one)}" for key, one in list(item.items())[:12])
     return value(item, None, 160)
 
 
@@ -241,7 +241,7 @@ def _table(label: str, records: Sequence[Mapping[str, Any]]) -> Plain:
     return {
         "kind": "table",
         "label": label,
-        "columns": [(_label(name), right) for name, right in zip(names, numeric, strict=True)],
-        "rows": [[_fact(one.get(name)) for name in names] for one in records[:MOST_ROWS]],
+        "columns": [(spaced(name), right) for name, right in zip(names, numeric, strict=True)],
+        "rows": [[fact(one.get(name)) for name in names] for one in records[:MOST_ROWS]],
         "more": max(0, len(records) - MOST_ROWS),
     }

@@ -52,7 +52,9 @@ def written(template: str, page: Mapping[str, Any], *scripts: str) -> str:
     """A whole page from a template that extends the base, with the scripts it needs of its own."""
     environment = _environment()
     script = "\n".join(_source(environment, name) for name in ("script.js", *scripts))
-    style = "\n".join(_source(environment, name) for name in ("style.css", "curation.css"))
+    style = "\n".join(
+        _source(environment, name) for name in ("style.css", "curation.css", "findings.css")
+    )
     return _writable(
         environment.get_template(template).render(
             page=page,
