@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import RecipeError
-from assay.steps import clean
+from assay.steps import _clean_text, clean
 
 
 def cleaned(*texts, **switches):
@@ -133,7 +133,7 @@ def test_every_text_that_ftfy_would_mend_is_found():
         for before in ("", "a ", "É")
         for after in ("", " b")
     ]
-    found = pl.Series(broken).str.contains(clean._suspicious()).to_list()
+    found = pl.Series(broken).str.contains(_clean_text.suspicious()).to_list()
 
     missed = [text for text, hit in zip(broken, found, strict=True) if is_bad(text) and not hit]
 

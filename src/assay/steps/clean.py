@@ -1,74 +1,23 @@
-"""Cleaning: the same rows with better text in some columns.
+"""Cleaning: the same rows with better text, one spelling for each category, and no gaps.
 
-A regular expression over the whole column finds the rows that need a repair, and only these are
-touched; clean ASCII text costs the look alone.
+For text, a regular expression over the whole column finds the rows that need a repair, and only
+these are touched; clean ASCII text costs the look alone. Categories and gaps are
+learned from train.
 """
 
 from __future__ import annotations
 
 import functools
-import html
-import re
-from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
-from assay.component import Columns, Rows
+from assay.component import Column, Columns, Kept, Learned, Rows
 from assay.errors import RecipeError, nearest
+from assay.steps import _clean_categories, _clean_text, _impute
+from assay.steps._balance_learn import SPLIT, TRAIN, counted, in_train, known, train_places
 
-__all__ = ["remove", "text"]
-
-# Polars' regular expressions (Rust) run at the speed of their slowest class: a scan for one
-# literal takes a tenth of the time of a scan for a class, hence the literal tests before many.
-_CONTROL = r"\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}"
-# Soft hyphen, zero-width space, word joiner, byte-order mark, and the marks that turn the
-# direction of writing around. The joiners U+200C and U+200D stay: Persian and emoji need them.
-_INVISIBLE = r"\x{ad}\x{200b}\x{202a}-\x{202e}\x{2060}\x{2066}-\x{2069}\x{feff}"
-_SPACE = r"\t\x{a0}\x{1680}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
-_BREAK = r"\x0b\x0c\r\x{85}\x{2028}\x{2029}"
-_ODD = f"[{_CONTROL}{_INVISIBLE}{_SPACE}{_BREAK}]"
-_ENTITY = r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,40});"
-_LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
-
-# Only the names of HTML make a tag: `x<y>z`, `a <b and c> d` and `<your name>` are ordinary text,
-# which a parser would swallow.
-_BREAKING = (
-    "address|article|aside|blockquote|body|br|caption|center|dd|details|dialog|div|dl|dt|fieldset|"
-    "figcaption|figure|footer|form|h[1-6]|head|header|hr|html|legend|li|main|menu|nav|ol|option|p|"
-    "pre|section|select|summary|table|tbody|textarea|tfoot|thead|title|tr|ul"
-)
-_INLINE = (
-    "a|abbr|acronym|applet|area|audio|b|base|basefont|bdi|bdo|big|button|canvas|circle|cite|code|"
-    "col|colgroup|data|datalist|defs|del|dfn|em|embed|font|frame|frameset|g|i|iframe|img|input|ins|"
-    "kbd|label|line|link|map|mark|meta|meter|nobr|noscript|object|optgroup|output|param|path|"
-    "picture|polygon|progress|q|rect|rp|rt|ruby|s|samp|script|small|source|span|strike|strong|"
-    "style|sub|sup|svg|td|template|th|time|track|tt|u|var|video|wbr"
-)
-_BARE = (
-    "allowfullscreen|async|autoplay|checked|controls|default|defer|disabled|hidden|loop|multiple|"
-    "muted|noshade|novalidate|nowrap|open|readonly|required|selected"
-)
-_ATTRIBUTES = (
-    r"""(?:\s[^<>"'=]*=(?:"[^"]*"|'[^']*'|[^<>"'])*|\s[^<>]*=[^<>]*"""
-    rf"""|(?:\s+(?:{_BARE}))+\s*/?|\s*/?)"""
-)
-_HIDDEN = (
-    r"(?is)<script(?:\s[^<>]*)?>.*?</script\s*>|<style(?:\s[^<>]*)?>.*?</style\s*>|<!--.*?-->"
-    r"|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>|<\?xml[^<>]*>"
-)
-_ROUNDS = 100
-
-# Characters that NFC changes or joins to the one before: marks, the later parts of Korean
-# syllables, and single characters that have a canonical form.
-_COMPOSING = (
-    r"[\p{M}\x{374}\x{37e}\x{387}\x{958}-\x{95f}\x{9dc}-\x{9df}\x{a33}-\x{a36}\x{a59}-\x{a5e}"
-    r"\x{b5c}\x{b5d}\x{f43}-\x{f69}\x{1161}-\x{1175}\x{11a8}-\x{11c2}\x{1f71}-\x{2001}\x{2126}"
-    r"\x{212a}\x{212b}\x{2329}\x{232a}\x{2adc}\x{f900}-\x{fad9}\x{fb1d}-\x{fb4e}"
-    r"\x{1d15e}-\x{1d1c0}\x{2f800}-\x{2fa1d}]"
-)
-
-Change = Callable[[pl.Series], pl.Series]
+__all__ = ["categories", "impute", "remove", "text"]
 
 
 def text(
@@ -109,17 +58,19 @@ def text(
     >>> text(rows, columns=["t"])["t"].to_list()
     ['schön & gut', 'a < b I <3 you', None]
     """
-    changes: list[Change] = []
+    changes: list[_clean_text.Change] = []
     if unicode:
-        changes.append(_unicode)
+        changes.append(_clean_text.unicode)
     if controls or whitespace:
-        changes.append(functools.partial(_odd, controls=controls, whitespace=whitespace))
+        changes.append(functools.partial(_clean_text.odd, controls=controls, whitespace=whitespace))
     if entities:
-        changes.append(_entities)
+        changes.append(_clean_text.entities)
     if markup:
-        changes.append(_markup)
-    last = functools.partial(_collapse, newlines=newlines if whitespace else None)
-    cleaned = [_until_still(_texts(rows, name, "clean.text"), changes, last) for name in columns]
+        changes.append(_clean_text.markup)
+    last = functools.partial(_clean_text.collapse, newlines=newlines if whitespace else None)
+    cleaned = [
+        _clean_text.until_still(_texts(rows, name, "clean.text"), changes, last) for name in columns
+    ]
     return rows.with_columns(cleaned)
 
 
@@ -167,13 +118,179 @@ def remove(
     expression = "|".join([*escaped, *([] if pattern is None else [_pattern(pattern, length)])])
 
     def change(texts: pl.Series) -> pl.Series:
-        return _collapse(texts.str.replace_all(expression, " "), newlines="keep")
+        return _clean_text.collapse(texts.str.replace_all(expression, " "), newlines="keep")
 
     removed = []
     for name in columns:
         texts = _texts(rows, name, "clean.remove")
-        removed.append(_at(texts, texts.str.contains(expression), change))
+        removed.append(_clean_text.at_some(texts, texts.str.contains(expression), change))
     return rows.with_columns(removed)
+
+
+def categories(
+    table: Kept,
+    *,
+    columns: Columns,
+    typos: bool = True,
+    ratio: float = 10.0,
+    map: dict[str, dict[str, str]] | None = None,
+) -> Learned:
+    """Write each category in one way: the spelling that is most frequent in train.
+
+    Spellings that differ in case, white space, accents of Latin letters or punctuation between
+    letters are one category. Values with digits or signs such as `+`, `<` or a grade's `-` are
+    told apart by them. A rare value counts as a slip of a frequent one if each of its words has
+    at most one slip (a letter wrong, missing, too many, or two exchanged: Damerau 1964), and a
+    word with a slip has five letters or more, no digit, and begins alike. One that could be a
+    slip of two categories is left alone. Null and empty texts stay as they are.
+
+    Args:
+        table: any frame; learned from the rows whose `_split` is train, applied to all.
+        columns: the columns of categories, of type String.
+        typos: look for slips as well. Above 10,000 different values in a column it is not done,
+            and the findings say so.
+        ratio: the right spelling is at least so many times as frequent in train as the slip.
+        map: for each column what is to be written for what; it overrules what is learned. Mapping
+            a value to itself keeps it, and a value that another is mapped to is kept as well.
+
+    Returns:
+        `changed` with the columns. The findings give for each column the mapping (`map`) with the
+        rows in which each spelling was replaced (`rows`) and why (`why`).
+
+    Raises:
+        RecipeError: a column is missing or not text, or `ratio` is below 1.
+
+    >>> rows = pl.DataFrame({"city": ["Berlin"] * 20 + ["berlin ", "Berlim", "Bern"]})
+    >>> learned = categories(rows, columns=["city"])
+    >>> learned.changed["city"].unique().sort().to_list()
+    ['Berlin', 'Bern']
+    >>> learned.findings["city"]["map"]
+    {'Berlim': 'Berlin', 'berlin ': 'Berlin'}
+    """
+    if not ratio >= 1:
+        raise RecipeError("clean.categories: `ratio` is 1 or more.", received=ratio)
+    for name in map or {}:
+        if name not in columns:
+            raise RecipeError(
+                f"clean.categories: `map` names {name!r}, which is not among `columns`.",
+                allowed=columns,
+                hint=nearest(name, columns),
+            )
+    train = pl.Series(in_train(table))
+    changed: list[pl.Series] = []
+    findings: dict[str, Any] = {}
+    for name in columns:
+        texts = _texts(table, name, "clean.categories")
+        counts = (
+            pl.DataFrame({"value": texts, "train": train})
+            .group_by("value")
+            .agg(pl.col("train").sum().alias("count"), pl.len().alias("rows"))
+        )
+        counts = counts.drop_nulls("value").sort("value")
+        found = _clean_categories.spellings(
+            counts["value"],
+            counts["count"],
+            given=(map or {}).get(name, {}),
+            typos=typos,
+            ratio=ratio,
+        )
+        changes = found.changes
+        changed.append(texts.replace(changes["from"], changes["to"]))
+        rows = changes.join(counts, left_on="from", right_on="value", how="left")["rows"]
+        findings[name] = {
+            "map": dict(zip(changes["from"], changes["to"], strict=True)),
+            "rows": dict(zip(changes["from"], rows, strict=True)),
+            "why": dict(zip(changes["from"], changes["why"], strict=True)),
+            "typos": "looked for" if typos and found.compared else "not looked for",
+        }
+    return Learned(changed=pl.DataFrame(changed), findings=findings)
+
+
+def impute(
+    table: Kept,
+    *,
+    columns: Columns,
+    method: Literal["median", "mean", "most_frequent", "constant", "model"] = "median",
+    value: float | str | bool | None = None,
+    flag: bool = False,
+    target: Column | None = None,
+    seed: int = 0,
+) -> Learned:
+    """Fill what is missing with what train's rows tell, in all splits.
+
+    Null is missing, and so is NaN. Infinite numbers stay, and nothing is learned from them.
+    Whole numbers stay whole. A column without any value in train is left as it is, which the
+    findings say.
+
+    Args:
+        table: any frame; learned from the rows whose `_split` is train, applied to all.
+        columns: the columns to fill.
+        method: what to fill with. `median` and `mean` are for numbers; texts, booleans and dates
+            among the columns then get their most frequent value. `model` guesses each column from
+            the other named ones by boosted trees fitted on train.
+        value: what `method: constant` fills with.
+        flag: add `<column>_missing`, true where the value was filled.
+        target: the column that models learn, which is never filled: a guessed answer neither
+            teaches nor measures anything.
+        seed: of the model.
+
+    Returns:
+        `changed` with the columns (and flags). The findings give for each column what it was
+        filled with and how many rows of each split.
+
+    Raises:
+        RecipeError: a column is missing, is a list or an object, or is the target; `value` without
+            `constant`, or one that does not fit; `model` with a single column.
+
+    >>> rows = pl.DataFrame({"x": [1, None, 4, 9], "_split": ["train", "train", "train", "test"]})
+    >>> impute(rows, columns=["x"], flag=True).changed.rows()
+    [(1, False), (2, True), (4, False), (9, False)]
+    """
+    names = known(table, columns, "clean.impute")
+    _check_imputing(table, names, method=method, value=value, target=target)
+    made = _impute.filled(table, names, train_places(table), method=method, value=value, seed=seed)
+    split = table[SPLIT] if SPLIT in table.columns else pl.Series([TRAIN] * table.height)
+    changed: list[pl.Series] = []
+    findings: dict[str, Any] = {}
+    for name in names:
+        column, meant = made[name]
+        gaps = _impute.missing(table[name])
+        changed.append(column)
+        if flag:
+            changed.append(gaps.alias(f"{name}_missing"))
+        sides = split.filter(gaps & ~_impute.missing(column)).fill_null("none")
+        findings[name] = {
+            "with": meant,
+            "filled": counted(sides),
+            "left": int(_impute.missing(column).sum()),
+        }
+    return Learned(changed=pl.DataFrame(changed), findings=findings)
+
+
+def _check_imputing(
+    table: pl.DataFrame, names: list[str], *, method: str, value: object, target: str | None
+) -> None:
+    if target in names:
+        raise RecipeError(
+            f"clean.impute does not fill the target {target!r}.",
+            hint=f"take rows without it out: `keep.where: {{where: {target} IS NOT NULL}}`",
+        )
+    nested = [name for name in names if table[name].dtype.is_nested()]
+    if nested:
+        raise RecipeError(
+            f"clean.impute cannot fill {nested[0]!r}, a column of lists or objects.",
+            received=str(table[nested[0]].dtype),
+        )
+    if (method == "constant") != (value is not None):
+        raise RecipeError(
+            "clean.impute: `value` goes with `method: constant`, and only with it.",
+            received={"method": method, "value": value},
+        )
+    if method == "model" and len(names) < 2:
+        raise RecipeError(
+            "clean.impute: a model guesses a column from the others, so name two or more.",
+            received=names,
+        )
 
 
 def _pattern(pattern: str, length: int) -> str:
@@ -228,169 +345,3 @@ def _texts(rows: pl.DataFrame, name: str, step: str) -> pl.Series:
             allowed="columns of type String",
         )
     return column
-
-
-def _at(texts: pl.Series, where: pl.Series, change: Change) -> pl.Series:
-    """Change the texts at some places only."""
-    places = where.arg_true().cast(pl.Int64)
-    return texts if len(places) == 0 else _put(texts, places, change(texts.gather(places)))
-
-
-def _put(texts: pl.Series, places: pl.Series, others: pl.Series) -> pl.Series:
-    """Put other texts in some places."""
-    if len(places) == len(texts):
-        return others.alias(texts.name)
-    order = pl.int_range(len(texts), eager=True, dtype=pl.Int64)
-    after = pl.int_range(len(texts), len(texts) + len(places), eager=True, dtype=pl.Int64)
-    return pl.concat([texts, others]).gather(order.scatter(places, after))
-
-
-def _until_still(texts: pl.Series, changes: Sequence[Change], last: Change) -> pl.Series:
-    """Apply the changes, again to those texts in which one change may have readied another.
-
-    The last change, of white space, is the common one and readies little: a stray capital before
-    a space, which is a sign of wrong decoding.
-    """
-    result = texts
-    todo = pl.int_range(len(texts), eager=True, dtype=pl.Int64)
-    # One escaped layer goes each round, so the bound is met by no text that people write.
-    for _ in range(_ROUNDS):
-        before = result.gather(todo)
-        changed = before
-        for change in changes:
-            changed = change(changed)
-        after = last(changed)
-        result = _put(result, todo, after)
-        again = (before != changed) | ((changed != after) & after.str.contains(r"[ÃÂ]\s"))
-        again &= (
-            _beyond_ascii(after)
-            | after.str.contains("&", literal=True)
-            | after.str.contains("<", literal=True)
-        )
-        todo = todo.filter(again.fill_null(False))
-        if len(todo) == 0:
-            break
-    return result
-
-
-def _beyond_ascii(texts: pl.Series) -> pl.Series:
-    # Counting is 40 times as fast as looking for a character outside of ASCII.
-    return texts.str.len_bytes() != texts.str.len_chars()
-
-
-def _unicode(texts: pl.Series) -> pl.Series:
-    return _at(texts, _beyond_ascii(texts), _unicode_beyond_ascii)
-
-
-def _unicode_beyond_ascii(texts: pl.Series) -> pl.Series:
-    # One look for all three, since most texts need none of them.
-    any_of = rf"{_suspicious()}|{_COMPOSING}|[\x{{fb00}}-\x{{fb06}}]"
-    return _at(texts, texts.str.contains(any_of), _unicode_repairs)
-
-
-def _unicode_repairs(texts: pl.Series) -> pl.Series:
-    texts = _at(texts, texts.str.contains(_suspicious()), _mended)
-    texts = texts.str.replace_many(list(_LIGATURES), list(_LIGATURES.values()))
-    return _at(texts, texts.str.contains(_COMPOSING), lambda hit: hit.str.normalize("NFC"))
-
-
-@functools.cache
-def _suspicious() -> str:
-    """A pattern that every text meets which ftfy would hold for wrongly decoded.
-
-    Wrongly decoded characters come at least in pairs of the few hundred that ftfy lists, and one
-    of the pair is not a Greek or Cyrillic letter. What meets it goes to ftfy's own, slower test.
-    """
-    from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES
-
-    ranges = re.findall(r"([^\x00-\x7f])-([^\x00-\x7f])", BADNESS_RE.pattern)
-    listed = {character for character in BADNESS_RE.pattern if ord(character) > 0x9F}
-    for low, high in ranges:
-        listed.update(map(chr, range(max(ord(low), 0xA0), ord(high) + 1)))
-    letters = MOJIBAKE_CATEGORIES["lower_common"] + MOJIBAKE_CATEGORIES["upper_common"]
-    known = re.compile(f"[{letters}]")
-    codes = {character: f"\\x{{{ord(character):x}}}" for character in sorted(listed)}
-    any_of = "".join(codes.values())
-    sign = "".join(code for character, code in codes.items() if not known.match(character))
-    return (
-        rf"[\x{{80}}-\x{{9f}}]|[{any_of}][{sign}]|[{sign}][{any_of}]|[вВ]Ђ|[ŒœØÙ][^A-Za-z]|[ÃÂ]\s"
-    )
-
-
-def _mended(texts: pl.Series) -> pl.Series:
-    import ftfy
-    from ftfy.badness import is_bad
-
-    config = ftfy.TextFixerConfig(
-        unescape_html=False,
-        remove_terminal_escapes=False,
-        fix_latin_ligatures=False,
-        fix_character_width=False,
-        uncurl_quotes=False,
-        fix_line_breaks=False,
-        remove_control_chars=False,
-        normalization="NFC",
-    )
-    # ftfy is Python, one text at a time: only the distinct texts that look broken reach it.
-    distinct = texts.unique()
-    mended = [ftfy.fix_text(one, config) if is_bad(one) else one for one in distinct.to_list()]
-    return texts.replace_strict(distinct, pl.Series(mended, dtype=pl.String))
-
-
-def _odd(texts: pl.Series, *, controls: bool, whitespace: bool) -> pl.Series:
-    """Control characters and unusual white space, which one look finds together."""
-
-    def change(odd: pl.Series) -> pl.Series:
-        if controls:
-            pattern = rf"\x1b\[[0-9;]*[A-Za-z]|[{_CONTROL}{_INVISIBLE}]"
-            odd = odd.str.replace_all(pattern, "")
-        if whitespace:
-            odd = odd.str.replace_all(rf"\r\n|[{_BREAK}]", "\n")
-            odd = odd.str.replace_all(f"[{_SPACE}]+", " ")
-        return odd
-
-    return _at(texts, texts.str.contains(_ODD), change)
-
-
-def _collapse(texts: pl.Series, *, newlines: str | None) -> pl.Series:
-    if newlines is None:
-        return texts
-    if newlines == "space":
-        texts = texts.str.replace_all("\n", " ", literal=True)
-    doubled = texts.str.contains("  ", literal=True)
-    texts = _at(texts, doubled, lambda hit: hit.str.replace_all("  +", " "))
-    return texts.str.replace_all(r" \n[ \n]*|\n[ \n]+", "\n").str.strip_chars()
-
-
-def _entities(texts: pl.Series) -> pl.Series:
-    return _at(texts, texts.str.contains(_ENTITY), _unescaped)
-
-
-def _unescaped(texts: pl.Series) -> pl.Series:
-    found = texts.str.extract_all(_ENTITY).explode().drop_nulls().unique().to_list()
-    # A loop over the distinct entities of a column: a few dozen.
-    meant = {entity: _meaning(entity) for entity in sorted(found)}
-    known = {entity: value for entity, value in meant.items() if value is not None}
-    if not known:
-        return texts
-    return texts.str.replace_many(list(known), list(known.values()))
-
-
-def _meaning(entity: str) -> str | None:
-    """What an entity stands for; null for a name that HTML does not have."""
-    if entity.startswith("&#"):
-        return html.unescape(entity)
-    return html.entities.html5.get(entity[1:])
-
-
-def _markup(texts: pl.Series) -> pl.Series:
-    return _at(texts, texts.str.contains("<", literal=True), _without_tags)
-
-
-def _without_tags(texts: pl.Series) -> pl.Series:
-    return (
-        texts.str.replace_all(_HIDDEN, " ")
-        .str.replace_all(f"(?i)</?(?:{_BREAKING}){_ATTRIBUTES}>", "\n")
-        .str.replace_all(f"(?i)</?(?:td|th){_ATTRIBUTES}>", " ")
-        .str.replace_all(f"(?i)</?(?:{_INLINE}){_ATTRIBUTES}>", "")
-    )
