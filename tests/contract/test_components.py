@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.component import PACKAGES, Component, Sketches, bind, catalogue, mark_of
+from assay.component import PACKAGES, Component, Learned, Sketches, bind, catalogue, mark_of
 from assay.errors import AssayError, RecipeError
 from assay.rows import content_hash, evaluate_expression, key_hash
 
@@ -26,17 +26,22 @@ COMPONENTS = [
     for kind in PACKAGES
     for component in catalogue(kind).values()
 ]
-STEPS = [pytest.param(step, id=step.name) for step in catalogue("steps").values()]
+EVERY_STEP = [pytest.param(step, id=step.name) for step in catalogue("steps").values()]
+STEPS = [param for param in EVERY_STEP if param.values[0].data != "kept"]
+LEARNING_STEPS = [param for param in EVERY_STEP if param.values[0].data == "kept"]
 ROW_STEPS = [param for param in STEPS if param.values[0].data == "rows"]
 TABLE_STEPS = [param for param in STEPS if param.values[0].data == "table"]
 
 GIVEN: dict[str, dict[str, Any]] = {
     "clean.remove": {"pattern": "part_numbers"},
     "dedup.near": {"most": 1.0},
+    "dedup.semantic": {"most": 1.0},
     "keep.length": {"min": 12},
+    "keep.tokens": {"max": 6},
     "sample.cap": {"by": ["category"], "at_most": 3},
     "sample.weighted": {"share": 0.5, "weight": "price"},
     "split.temporal": {"by": "day"},
+    "tokens.truncate": {"at_most": 4},
 }
 """Parameters, and choices of column, that a signature does not tell."""
 
@@ -200,10 +205,10 @@ def test_a_module_prints_nothing_and_swallows_no_errors(name):
 # every step --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", EVERY_STEP)
 def test_a_step_says_what_it_takes_and_gives(step):
     assert (step.data, step.gives) in {
-        ("rows", "rows"), ("rows", "decisions"), ("table", "decisions"),
+        ("rows", "rows"), ("rows", "decisions"), ("table", "decisions"), ("kept", "learned"),
     }  # fmt: skip
 
 
@@ -222,7 +227,7 @@ def test_a_step_gives_one_row_for_each_row(step):
     assert result.schema["value"] == pl.Float64
     assert result.schema["threshold"] == pl.Float64
     allowed = {"rule", "value", "threshold"} | (
-        {"twin", "cluster", "split"} if step.data == "table" else set()
+        {"twin", "cluster", "split", "fold"} if step.data == "table" else set()
     )
     assert set(result.columns) <= allowed
     for name in {"twin", "cluster"} & set(result.columns):
@@ -353,3 +358,131 @@ def test_a_step_with_a_seed_draws_by_it(step):
 
     assert drawn[0].equals(drawn[1])
     assert not drawn[0].equals(drawn[2])
+
+
+# every step that learns --------------------------------------------------------------------------
+
+
+def kept(count: int = 240) -> pl.DataFrame:
+    """Rows of which the last fifth is held out, with a class that the price goes along with."""
+    body = (
+        frame(count)
+        .drop("_row")
+        .with_columns(
+            pl.when(pl.col("price") > 12)
+            .then(pl.lit("dear"))
+            .otherwise(pl.lit("cheap"))
+            .alias("label"),
+            weight_g=pl.int_range(pl.len()) * 13 % 101 * 1.0,
+        )
+    )
+    body = body.with_columns(label=pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("cheap"))
+                             .otherwise("label"))  # fmt: skip
+    sides = pl.when(pl.int_range(pl.len()) < count * 0.8).then(pl.lit("train"))
+    return body.with_columns(
+        content_hash(body).alias("_row"), sides.otherwise(pl.lit("test")).alias("_split")
+    )
+
+
+LEARNS: dict[str, dict[str, Any]] = {
+    "augment.table": {"target": "label", "columns": ["price", "weight_g", "category"]},
+    "balance.smote": {"target": "label", "inputs": ["weight_g", "category"]},
+    "balance.target": {"target": "weight_g"},
+    "clean.categories": {"columns": ["category"]},
+    "clean.impute": {"columns": ["price"]},
+    "features.select": {"target": "label", "inputs": ["price", "weight_g", "category"], "keep": 2},
+    "labels.drop": {"target": "label", "inputs": ["price", "weight_g", "category"]},
+    "outliers.drop": {"columns": ["weight_g", "price"]},
+}
+"""Parameters of learning steps that a signature does not tell."""
+
+
+def learn(step: Component, rows: pl.DataFrame) -> Learned:
+    given: dict[str, Any] = dict(LEARNS.get(step.name, {}))
+    for name, parameter in inspect.signature(step.function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in given:
+            if name == "target":
+                given[name] = "label"
+            elif parameter.default is parameter.empty and mark_of(step.hints[name]) == "value":
+                given[name] = ["text"] if "list" in str(step.hints[name]) else "text"
+    return step.function(rows, **bind(step, given))
+
+
+def said(learned: Learned, rows: pl.DataFrame) -> list[Any]:
+    """What a step learned, in an order of its own."""
+    found: list[Any] = []
+    for part in (learned.decisions, learned.changed):
+        whole = None if part is None else part.with_columns(rows["_row"]).sort("_row")
+        found.append(None if whole is None else whole.to_dicts())
+    added = learned.added
+    found.append(None if added is None else sorted(map(str, added.to_dicts())))
+    return [*found, sorted(learned.dropped), learned.weight]
+
+
+@pytest.mark.parametrize("step", LEARNING_STEPS)
+def test_what_is_learned_does_not_depend_on_the_order_of_rows(step):
+    rows = kept()
+    order = np.random.default_rng(5).permutation(rows.height)
+
+    assert said(learn(step, rows[order]), rows[order]) == said(learn(step, rows), rows)
+
+
+@pytest.mark.parametrize("step", LEARNING_STEPS)
+def test_a_learning_step_never_looks_at_what_is_held_out(step):
+    rows = kept()
+    train = rows["_split"] == "train"
+    other = rows.with_columns(
+        pl.when(train).then("price").otherwise(pl.lit(-4000.0)).alias("price"),
+        pl.when(train).then("label").otherwise(pl.lit("cheap")).alias("label"),
+        pl.when(train).then("category").otherwise(pl.lit("kind 2")).alias("category"),
+        pl.when(train).then("text").otherwise(pl.lit("entirely other words")).alias("text"),
+        pl.when(train).then("weight_g").otherwise(pl.lit(9e9)).alias("weight_g"),
+    )
+
+    one, two = learn(step, rows), learn(step, other)
+
+    for part in ("decisions", "changed"):
+        first, second = getattr(one, part), getattr(two, part)
+        assert (first is None) == (second is None)
+        if first is not None:
+            assert first.filter(train).equals(second.filter(train))
+    assert sorted(one.dropped) == sorted(two.dropped)
+    if one.added is not None:
+        assert one.added.sort(pl.all()).equals(two.added.sort(pl.all()))
+
+
+@pytest.mark.parametrize("step", LEARNING_STEPS)
+def test_what_a_learning_step_says_fits_the_rows(step):
+    rows = kept()
+
+    learned = learn(step, rows)
+
+    for part in (learned.decisions, learned.changed):
+        assert part is None or part.height == rows.height
+    if learned.decisions is not None:
+        assert learned.decisions.schema["rule"] == pl.String
+        out = learned.decisions["rule"].is_not_null()
+        assert set(rows["_split"].filter(out)) <= {"train"}
+    if learned.added is not None:
+        parents = set(rows["_row"].filter(rows["_split"] == "train"))
+        assert set(learned.added["_parent"]) <= parents
+        assert set(learned.added.columns) - {"_parent"} <= set(rows.columns)
+        for name in set(learned.added.columns) - {"_parent"}:
+            assert learned.added.schema[name] == rows.schema[name]
+    assert set(learned.dropped) <= set(rows.columns)
+    assert json.loads(json.dumps(dict(learned.findings))) == dict(learned.findings)
+
+
+@pytest.mark.parametrize("step", LEARNING_STEPS)
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_learning_step_takes_hardly_any_rows_or_says_why_not(step, count):
+    rows = kept()[:count]
+
+    try:
+        learned = learn(step, rows)
+    except AssayError as error:
+        assert error.hint or error.allowed or error.received is not None
+        return
+
+    for part in (learned.decisions, learned.changed):
+        assert part is None or part.height == count
