@@ -129,7 +129,9 @@ class Inspection:
             return []
         rows = finding.rows.head(EXAMPLES)
         known = finding.field in self._written.columns
-        values = self._written[finding.field].gather(rows).to_list() if known else [None] * len(rows)
+        values = (
+            self._written[finding.field].gather(rows).to_list() if known else [None] * len(rows)
+        )
         whither = None if finding.values is None else finding.values.head(EXAMPLES).cast(pl.String)
         suggested = [None] * len(rows) if whither is None else whither.to_list()
         return [
@@ -208,7 +210,9 @@ def inspect(  # noqa: PLR0913 - each is an option of the command of the same nam
     (3, 'age', '-5')
     """
     if rows < 1:
-        raise RecipeError("`rows` is how many rows are looked at.", received=rows, allowed="1, 2, …")
+        raise RecipeError(
+            "`rows` is how many rows are looked at.", received=rows, allowed="1, 2, …"
+        )
     known = load(recipe) if recipe is not None else None
     if source is None and known is None:
         raise SourceError("There is nothing to look at.", hint="name a source, or a recipe")
@@ -313,7 +317,9 @@ def _typed(
     found = infer(taken.rows, taken.kinds)
     named = {name: spec for name, spec in given.items() if name in found.fields}
     # Checks say themselves what breaks a contract, and want to see the value that does.
-    spared = {name: spec.model_copy(update={"on_violation": "set_aside"}) for name, spec in named.items()}
+    spared = {
+        name: spec.model_copy(update={"on_violation": "set_aside"}) for name, spec in named.items()
+    }
     fields = {**found.fields, **spared}
     typed = found.rows
     if spared:

@@ -67,9 +67,7 @@ def grouped(left: Codes, right: Codes) -> Grouped:
     both = (left >= 0) & (right >= 0)
     width = int(right.max(initial=0)) + 1
     groups = int(left.max(initial=-1)) + 1
-    pairs, times = np.unique(
-        left[both].astype(np.int64) * width + right[both], return_counts=True
-    )
+    pairs, times = np.unique(left[both].astype(np.int64) * width + right[both], return_counts=True)
     group, value = pairs // width, pairs % width
     size = np.bincount(group, weights=times, minlength=groups).astype(np.int64)
     # The last of each group is its most frequent value, of equal ones the more frequent overall.
@@ -79,14 +77,19 @@ def grouped(left: Codes, right: Codes) -> Grouped:
     ruling[group[order][last]] = value[order][last]
     votes[group[order][last]] = times[order][last]
     known = left >= 0
-    result = Grouped(np.zeros(count, np.int64), np.full(count, -1, np.int64), np.zeros(count, np.int64))
+    result = Grouped(
+        np.zeros(count, np.int64), np.full(count, -1, np.int64), np.zeros(count, np.int64)
+    )
     for target, source in ((result.size, size), (result.ruling, ruling), (result.votes, votes)):
         target[known] = source[left[known]]
     return result
 
 
-def strength(left: Codes, right: Codes) -> float:
-    """μ of left → right among groups of three rows and more; 0 where there is too little to tell."""
+def strength(left: Codes, right: Codes, odd: Mask) -> float:
+    """μ of left → right among groups of three rows and more; 0 where there is too little to tell.
+
+    Values that rule in no group are left out where `odd` says that they may be slips.
+    """
     seen = grouped(left, right)
     kept = (seen.size >= GROUP) & (right >= 0)
     filled = int(((left >= 0) & (right >= 0)).sum())
@@ -96,7 +99,7 @@ def strength(left: Codes, right: Codes) -> float:
     majorities = np.unique(seen.ruling[rules])
     if len(majorities) < 2:
         return 0.0
-    orphan = kept & ~np.isin(right, majorities)
+    orphan = kept & odd & ~np.isin(right, majorities)
     if orphan.sum() > ORPHANS * kept.sum():
         return 0.0
     kept &= ~orphan
@@ -126,6 +129,7 @@ def _mu(left: Codes, right: Codes) -> float:
 def discover(data: Inspected, names: Sequence[str]) -> list[Dependency]:
     """Dependencies between these fields, with one field on the left, or two where one will not do."""
     codes = {name: data.codes(name) for name in names}
+    odd = {name: slips(data, name) for name in names}
     found: list[Dependency] = []
     near: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
     for left in names:
@@ -136,11 +140,12 @@ def discover(data: Inspected, names: Sequence[str]) -> list[Dependency]:
         for right in names:
             if right == left:
                 continue
-            quick = strength(codes[left][few], codes[right][few])
+            quick = strength(codes[left][few], codes[right][few], odd[right][few])
             near[right].append((quick, left))
             if len(few) >= 1000 and quick < 0.5:
                 continue
-            mu = strength(codes[left][looked_at], codes[right][looked_at])
+            at = looked_at
+            mu = strength(codes[left][at], codes[right][at], odd[right][at])
             if mu >= NEARLY:
                 found.append(Dependency((left,), right, mu))
     known = {one.right for one in found}
@@ -148,12 +153,22 @@ def discover(data: Inspected, names: Sequence[str]) -> list[Dependency]:
     open_ = [name for name in names if name not in known][:20]
     for right in open_:
         best = [left for _, left in sorted(near[right], reverse=True)[:6]]
-        found += _two(data, codes, best, right)
+        found += _two(data, codes, odd[right], best, right)
     return found
 
 
+def slips(data: Inspected, name: str) -> Mask:
+    """Rows whose value may be a slip: any in a field of words; of numbers what is none.
+
+    A large count is as rare as a slip, and is none.
+    """
+    if data.fields[name].type in ("integer", "number", "datetime"):
+        return data.rows[name].is_null().to_numpy()
+    return np.ones(data.rows.height, np.bool_)
+
+
 def _two(
-    data: Inspected, codes: dict[str, Codes], lefts: Sequence[str], right: str
+    data: Inspected, codes: dict[str, Codes], odd: Mask, lefts: Sequence[str], right: str
 ) -> list[Dependency]:
     found: list[Dependency] = []
     for at, first in enumerate(lefts):
@@ -162,7 +177,7 @@ def _two(
             looked_at = _groups(data, both)
             if looked_at is None:
                 continue
-            mu = strength(both[looked_at], codes[right][looked_at])
+            mu = strength(both[looked_at], codes[right][looked_at], odd[looked_at])
             if mu >= NEARLY:
                 found.append(Dependency((first, second), right, mu))
     return sorted(found, key=lambda one: -one.mu)[:3]

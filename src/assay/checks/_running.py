@@ -108,9 +108,7 @@ def _count(finding: Finding) -> int:
     return 0 if finding.rows is None else len(finding.rows)
 
 
-def cells(
-    results: Sequence[Result], written: pl.DataFrame, where: pl.DataFrame
-) -> pl.DataFrame:
+def cells(results: Sequence[Result], written: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
     """One line for every cell that a finding is about; see `Inspection.cells`."""
     parts = [
         _cells(result, finding, written, where)

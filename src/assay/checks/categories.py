@@ -43,7 +43,9 @@ def spellings(data: Inspected) -> Annotated[list[Finding], Code("F111", "warning
             continue
         mended = dict(several.select("code", "best").iter_rows())
         pairs = [f"{text} → {best}" for text, best in several.select("text", "best").iter_rows()]
-        found.append(_finding(data, name, mended, "are another spelling of a more frequent value", pairs))
+        found.append(
+            _finding(data, name, mended, "are another spelling of a more frequent value", pairs)
+        )
     return found
 
 
@@ -187,7 +189,28 @@ def _new_words(counts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         # Its own rows, and a slip that was made in a few other values as well, make no word.
         pl.col("rows") - pl.col("count") >= pl.max_horizontal(pl.lit(5), pl.col("count"))
     )
-    return pairs.join(familiar, on="rare", how="anti", maintain_order="left")
+    left = pairs.join(familiar, on="rare", how="anti", maintain_order="left")
+    text = dict(
+        counts.filter(pl.col("code").is_in(left["rare"].to_list()))
+        .select("code", "text")
+        .iter_rows()
+    )
+    # Few pairs are left: those of slips.
+    near = [
+        _word_by_word(text[rare], best) for rare, best in left.select("rare", "best").iter_rows()
+    ]
+    return left.filter(pl.Series(near, dtype=pl.Boolean))
+
+
+def _word_by_word(rare: str, best: str) -> bool:
+    """Whether no word differs in more than a third of its letters, where words correspond."""
+    from rapidfuzz.distance import Levenshtein
+
+    mine, theirs = rare.lower().split(), best.lower().split()
+    return len(mine) != len(theirs) or all(
+        Levenshtein.distance(one, other) <= max(1, len(other) // 3)
+        for one, other in zip(mine, theirs, strict=True)
+    )
 
 
 def _contradicted(data: Inspected, name: str, rare: int, frequent: int) -> bool:

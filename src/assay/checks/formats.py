@@ -171,9 +171,7 @@ def _levels(text: pl.Expr) -> list[pl.Expr]:
     return [each, runs, words]
 
 
-def _breaking(
-    data: Inspected, name: str, counts: pl.DataFrame, share: float
-) -> list[Finding]:
+def _breaking(data: Inspected, name: str, counts: pl.DataFrame, share: float) -> list[Finding]:
     total = int(counts["count"].sum())
     for level in _levels(pl.col("text").str.strip_chars()):
         shaped = counts.with_columns(shape=level)
@@ -187,7 +185,12 @@ def _breaking(
         # Codes have one length; where several rule that differ in nothing else, they are numbers.
         runs = ruling["shape"].str.replace_all("9+", "9")
         left = total - int(ruling["count"].sum())
-        if runs.n_unique() < ruling.height or ruling.is_empty() or left > share * total or ruling.height > 8:
+        if (
+            runs.n_unique() < ruling.height
+            or ruling.is_empty()
+            or left > share * total
+            or ruling.height > 8
+        ):
             continue
         known = ruling["shape"].to_list()
         odd = shaped.filter(pl.col("shape").is_in(rare["shape"].to_list()))

@@ -146,7 +146,9 @@ def _units(data: Inspected, name: str, counts: pl.DataFrame, share: float) -> li
 def _are_codes(known: pl.DataFrame) -> bool:
     """Whether letters and numbers make names together, such as A11 and B7."""
     tight = known["text"].str.contains(r"^[A-Za-z]+[-_]?\d+[A-Za-z]?$")
-    return float((tight.cast(pl.Float64) * known["count"]).sum()) > 0.3 * float(known["count"].sum())
+    return float((tight.cast(pl.Float64) * known["count"]).sum()) > 0.3 * float(
+        known["count"].sum()
+    )
 
 
 def _factor(known: pl.DataFrame, odd: pl.DataFrame) -> np.ndarray:
@@ -158,7 +160,11 @@ def _factor(known: pl.DataFrame, odd: pl.DataFrame) -> np.ndarray:
     factor = np.ones(len(odd))
     if len(bare) and len(marked):
         middle, other = float(bare.median() or 0), float(marked.median() or 0)  # type: ignore[arg-type]
-        if other > 0 and middle > 0 and abs(math.log(other / middle)) > abs(math.log(other / middle / 100)):
+        if (
+            other > 0
+            and middle > 0
+            and abs(math.log(other / middle)) > abs(math.log(other / middle / 100))
+        ):
             factor[percent.to_numpy()] = 0.01
     return factor
 
@@ -192,7 +198,9 @@ def mixed_scales(data: Inspected) -> Annotated[list[Finding], Code("F116", "warn
         low, middle, high = (float(logs.quantile(q) or 0.0) for q in (0.25, 0.5, 0.75))
         # Half a quarter's distance covers 0.67 standard deviations of a normal distribution.
         spread = max((high - low) / 1.349, 0.02)
-        z = ((values.log() - middle) / spread).zip_with(positive, pl.Series([None], dtype=pl.Float64))
+        z = ((values.log() - middle) / spread).zip_with(
+            positive, pl.Series([None], dtype=pl.Float64)
+        )
         away = (z.abs() > 5.0).fill_null(False)
         if not 0 < away.sum() <= 0.05 * count:
             continue

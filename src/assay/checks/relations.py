@@ -18,6 +18,7 @@ from assay.checks._dependencies import (
     discover,
     grouped,
     pair,
+    slips,
 )
 from assay.checks.finding import Code, Finding, Inspected, NotApplicable, places, quoted
 
@@ -96,7 +97,7 @@ def _vote(data: Inspected, one: Dependency, names: list[str], votes: dict[str, _
     seen = grouped(left, right)
     ruling = (seen.size >= GROUP) & (seen.votes >= 2) & (seen.votes >= AGREED * seen.size)
     wrong = ruling & (right >= 0) & (right != seen.ruling)
-    legitimate = np.isin(right, np.unique(seen.ruling[ruling]))
+    legitimate = ~slips(data, one.right) | np.isin(right, np.unique(seen.ruling[ruling]))
     settled = ruling & (right >= 0)
     if (wrong & legitimate).sum() > EXCEPTIONS * settled.sum():
         wrong &= ~legitimate
