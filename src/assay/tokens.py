@@ -217,7 +217,7 @@ def _batches(texts: pl.Series) -> Iterator[list[str]]:
     if not len(texts):
         return
     number = texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy() // _BATCH
-    borders = np.flatnonzero(np.diff(number, prepend=-1))
+    borders = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
     for start, stop in zip(borders, [*borders[1:], len(texts)], strict=True):
         yield texts.slice(start, stop - start).to_list()
 

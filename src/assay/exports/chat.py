@@ -2,153 +2,210 @@
 
 from __future__ import annotations
 
-import re
-import string
 from pathlib import Path
+from typing import Any, Literal
 
+import orjson
 import polars as pl
 
-from assay.errors import RecipeError, nearest
-from assay.exports.part import Part, appending, json_text, write_lines
+from assay.exports._conversations import Conversations, conversations
+from assay.exports._targets import Target
+from assay.exports._writing import first_reason, too_long, trainer, write
+from assay.exports.part import Exported, Part
 
-__all__ = ["chat"]
-
-_SAMPLES: dict[str, object] = {"text": "x", "number": 1.5, "whole": 1, "truth": True}
+__all__ = ["chat", "sharegpt"]
 
 
-def chat(
+def chat(  # noqa: PLR0913 - where conversations come from, and who reads them
     part: Part,
-    target: Path,
+    folder: Path,
     *,
-    prompt: str,
-    completion: str,
+    prompt: str | None = None,
+    completion: str | None = None,
     system: str | None = None,
-) -> int:
+    messages: str | None = None,
+    tools: str | list[dict[str, Any]] | None = None,
+    target: Target | None = None,
+    template: str | None = None,
+    vocabulary: str | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    price_per_million: float | None = None,
+    epochs: int = 1,
+) -> Exported:
     r"""Write rows as messages of a conversation, JSON lines in `<split>.jsonl`.
 
     Templates name fields in braces with Python's format specifications, `{price:.2f}`; a brace
-    itself is written twice, `{{`. A row that lacks one of the named fields (null or NaN) is left
-    out.
+    itself is written twice, `{{`. Rows that cannot be learnt from are left out, each with its
+    reason in `<split>.left_out.jsonl`: a named field is null or NaN, the answer is empty, a rule of
+    the target is broken, or the answer does not fit into `max_tokens`.
+
+    Tokens are counted, in a real chat template, as soon as one of `target`, `template`,
+    `vocabulary` and `max_tokens` is given.
 
     Args:
         part: the rows.
-        target: the folder.
+        folder: the folder to write to.
         prompt: template of the user's message.
         completion: template of the assistant's message.
         system: template of a system message before them.
+        messages: in place of `prompt` and `completion`, a field that holds whole conversations: a
+            list of messages, or its JSON.
+        tools: the functions that the model may call: a field, or the list itself.
+        target: the trainer whose rules every row is held against.
+        template: the chat template: `chatml`, `qwen3`, `llama3`, `openai`, or the path of a
+            model's `tokenizer_config.json` or `chat_template.jinja`.
+        vocabulary: `o200k`, `cl100k`, `llama3`, `qwen3`, or the path of a `tokenizer.json`.
+        max_tokens: the window: a row whose answer does not fit whole is left out.
+        model: whose price is taken from the dated table, for the estimate of cost.
+        price_per_million: US dollars for a million training tokens, in place of the table.
+        epochs: how often the file is trained on.
 
-    Returns: how many rows were written.
+    Returns: what was written, left out and counted.
 
     Raises:
-        RecipeError: a template that cannot be read, an unknown field, or a format that does not
-            fit the field's type.
+        RecipeError: a template that cannot be read, an unknown field, a format that does not
+            fit the field's type, or parameters that contradict each other.
+        MissingExtra: tokens are to be counted and the libraries are not installed.
         StorageError: the file cannot be written.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> part = Part(pl.DataFrame({"title": ["Fan", None], "price": [9.5, 1.0]}))
-    >>> chat(part, folder, prompt="What does {title} cost?", completion="${price:.2f}")
-    1
+    >>> chat(part, folder, prompt="What does {title} cost?", completion="${price:.2f}").left_out
+    Counter({'no value for title': 1})
     >>> print((folder / "train.jsonl").read_text().replace("},{", "},\n {"), end="")
     {"messages":[{"role":"user","content":"What does Fan cost?"},
      {"role":"assistant","content":"$9.50"}]}
     """
-    templates = [] if system is None else [("system", system)]
-    templates += [("user", prompt), ("assistant", completion)]
-    texts = {role: _rendered(part.rows, template, role) for role, template in templates}
-    whole = pl.DataFrame(texts).drop_nulls()
-    messages = [
-        pl.struct(role=pl.lit(role), content=pl.col(role)).struct.json_encode() for role in texts
-    ]
-    body = pl.concat_str(messages, separator=",")
-    lines = whole.select(pl.concat_str(pl.lit('{"messages":['), body, pl.lit("]}")).alias("line"))[
-        "line"
-    ]
-    with appending(target / f"{part.split}.jsonl") as file:
-        write_lines(lines, file)
-    return len(lines)
+    reader = trainer(
+        "chat",
+        target=target,
+        template=template,
+        vocabulary=vocabulary,
+        max_tokens=max_tokens,
+        model=model,
+        price_per_million=price_per_million,
+        epochs=epochs,
+    )
+    found = conversations(
+        part.rows,
+        "chat",
+        prompt=prompt,
+        completion=completion,
+        system=system,
+        messages=messages,
+        tools=tools,
+        target=target,
+    )
+    measured = found.measured(reader)
+    reason = first_reason(found.reason, too_long(measured, reader.max_tokens))
+    lines = _lines(found, "messages", "role", "content", {})
+    return write(part, folder, lines, reason, measured, reader)
 
 
-def _rendered(rows: pl.DataFrame, template: str, role: str) -> pl.Series:
-    """The template filled in for every row; null where a field is null."""
-    parts: list[pl.Series | pl.Expr] = [pl.Series([""]).new_from_index(0, rows.height)]
-    for literal, field, spec in _parsed(template, role):
-        parts.append(pl.lit(literal))
-        if field is not None:
-            parts.append(_formatted(rows, field, spec, role))
-    return pl.select(pl.concat_str(parts).alias(role)).to_series()
+def sharegpt(  # noqa: PLR0913 - where conversations come from, and who reads them
+    part: Part,
+    folder: Path,
+    *,
+    prompt: str | None = None,
+    completion: str | None = None,
+    system: str | None = None,
+    messages: str | None = None,
+    target: Literal["axolotl", "trl"] | None = None,
+    template: str | None = None,
+    vocabulary: str | None = None,
+    max_tokens: int | None = None,
+    price_per_million: float | None = None,
+    epochs: int = 1,
+) -> Exported:
+    r"""Write rows as ShareGPT conversations, JSON lines in `<split>.jsonl`.
+
+    As `chat`, with `from` and `value` in place of `role` and `content`, and `human` and `gpt` for
+    the user and the assistant.
+
+    Args:
+        part: the rows.
+        folder: the folder to write to.
+        prompt: template of the user's message.
+        completion: template of the assistant's message.
+        system: template of a system message before them.
+        messages: in place of `prompt` and `completion`, a field that holds whole conversations.
+        target: the trainer whose rules every row is held against.
+        template: the chat template, as in `chat`.
+        vocabulary: as in `chat`.
+        max_tokens: the window: a row whose answer does not fit whole is left out.
+        price_per_million: US dollars for a million training tokens.
+        epochs: how often the file is trained on.
+
+    Returns: what was written, left out and counted.
+
+    Raises:
+        RecipeError: as `chat`.
+        MissingExtra: tokens are to be counted and the libraries are not installed.
+        StorageError: the file cannot be written.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> sharegpt(Part(pl.DataFrame({"q": ["2 + 2?"]})), folder, prompt="{q}", completion="4")
+    1
+    >>> (folder / "train.jsonl").read_text()
+    '{"conversations":[{"from":"human","value":"2 + 2?"},{"from":"gpt","value":"4"}]}\n'
+    """
+    reader = trainer(
+        "sharegpt",
+        target=target,
+        template=template,
+        vocabulary=vocabulary,
+        max_tokens=max_tokens,
+        model=None,
+        price_per_million=price_per_million,
+        epochs=epochs,
+    )
+    found = conversations(
+        part.rows,
+        "sharegpt",
+        prompt=prompt,
+        completion=completion,
+        system=system,
+        messages=messages,
+        tools=None,
+        target=target,
+    )
+    measured = found.measured(reader)
+    reason = first_reason(found.reason, too_long(measured, reader.max_tokens))
+    names = {"user": "human", "assistant": "gpt"}
+    lines = _lines(found, "conversations", "from", "value", names)
+    return write(part, folder, lines, reason, measured, reader)
 
 
-def _parsed(template: str, role: str) -> list[tuple[str, str | None, str]]:
-    try:
-        found = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise RecipeError(
-            f"chat: the template of the {role} cannot be read: {error}.",
-            received=template,
-            hint="write a brace that is meant as a brace twice: {{ or }}",
-        ) from None
-    for _, field, spec, conversion in found:
-        # Only whole fields: `{a.b}` and `{a[0]}` would reach into Python objects.
-        if field is not None and (not field or conversion or re.search(r"[.\[\]]", field)):
-            raise RecipeError(
-                f"chat: the template of the {role} names something else than a field.",
-                received=f"{{{field}{'!' + conversion if conversion else ''}}}",
-                allowed="{field} or {field:format}",
-            )
-        if spec and ("{" in spec or re.search(r"\d{5}", spec)):
-            raise RecipeError(
-                f"chat: a format in the template of the {role} is not plain.",
-                received=spec,
-                allowed="Python's format specifications without braces and below 10000 wide",
-            )
-    return [(literal, field, spec or "") for literal, field, spec, _ in found]
-
-
-def _formatted(rows: pl.DataFrame, field: str, spec: str, role: str) -> pl.Series:
-    if field not in rows.columns:
-        raise RecipeError(
-            f"chat: the template of the {role} names a field that is not there: {field!r}.",
-            allowed=rows.columns,
-            hint=nearest(field, rows.columns),
-        )
-    column = rows[field]
-    if column.dtype.is_nested():
-        texts = rows.select(json_text(pl.col(field))).to_series()
-        column = pl.select(pl.when(column.is_not_null()).then(texts)).to_series()
-    elif column.dtype in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String)
-    elif column.dtype.is_float():
-        # 0.0 and -0.0 are one value below; written as 0 whichever of them comes first.
-        column = column.fill_nan(None).set((column == 0).fill_null(False), 0.0)
-    _check_format(column, field, spec)
-    if column.dtype == pl.String and not spec:
-        return column
-    # Python's own format, so that rounding is exactly its; only over the distinct values.
-    values = column.drop_nulls().unique()
-    texts = pl.Series("text", [format(value, spec) for value in values.to_list()], dtype=pl.String)
-    known = pl.DataFrame({"value": values, "text": texts})
-    return column.to_frame("value").join(known, on="value", how="left", maintain_order="left")[
-        "text"
-    ]
-
-
-def _check_format(column: pl.Series, field: str, spec: str) -> None:
-    """Try the format on a value of the column's type, so that no data hides a wrong one."""
-    dtype = column.dtype
-    if dtype.is_temporal():
-        sample = pl.Series([0]).cast(dtype).item()
-    elif dtype == pl.Boolean:
-        sample = _SAMPLES["truth"]
-    elif dtype.is_integer():
-        sample = _SAMPLES["whole"]
+def _lines(
+    found: Conversations, name: str, role: str, content: str, names: dict[str, str]
+) -> pl.Series:
+    """The conversations as JSON lines; what is left out has any line or none."""
+    if found.texts is None:
+        texts = [
+            None if why else orjson.dumps([_renamed(one, role, content, names) for one in messages])
+            for messages, why in zip(found.messages, found.reason.to_list(), strict=True)
+        ]
+        body = pl.Series("body", [one and one.decode() for one in texts], dtype=pl.String)
     else:
-        sample = _SAMPLES["number" if dtype.is_numeric() else "text"]
-    try:
-        format(sample, spec)
-    except (ValueError, TypeError) as error:
-        raise RecipeError(
-            f"chat: the format of {field!r} does not fit its type: {error}.",
-            received=f"{{{field}:{spec}}}",
-            hint="a number needs `type: number` under `fields`" if dtype == pl.String else None,
-        ) from None
+        parts = [
+            pl.struct(pl.lit(names.get(one, one)).alias(role), pl.col(one).alias(content))
+            .struct.json_encode()
+            for one in found.texts.columns
+        ]  # fmt: skip
+        joined = pl.concat_str(pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]"))
+        body = found.texts.select(joined.alias("body")).to_series()
+    tools = pl.concat_str(pl.lit(',"tools":'), found.tools).fill_null("")
+    return pl.select(
+        pl.concat_str(pl.lit(f'{{"{name}":'), body, tools, pl.lit("}")).alias("line")
+    ).to_series()
+
+
+def _renamed(
+    message: dict[str, Any], role: str, content: str, names: dict[str, str]
+) -> dict[str, Any]:
+    rest = {key: value for key, value in message.items() if key not in ("role", "content")}
+    who = message["role"]
+    return {role: names.get(who, who), content: message["content"], **rest}

@@ -1,16 +1,18 @@
 """What an export is given, and what its writers share.
 
 A version is exported part by part and in order, so that memory stays flat: an export writes the
-rows of one part behind those of the parts before it, and returns how many rows it wrote.
+rows of one part behind those of the parts before it, and returns how many rows it wrote, or an
+`Exported` that says more. What the parts return is merged to what the whole export says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import polars as pl
 
@@ -33,6 +35,134 @@ class Part:
     rows: pl.DataFrame
     fields: Mapping[str, str] = field(default_factory=dict)
     split: str = "train"
+
+
+# Half octaves, the same for every export, so that histograms of parts add up.
+EDGES = (0, *(round(16 * 2 ** (n / 2)) for n in range(33)))
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of some examples.
+
+    Attributes:
+        total: all that a trainer reads.
+        trained: those of the answers, with the token that ends each.
+        longest: of one example.
+        histogram: how many examples lie from each of `EDGES` to the next.
+    """
+
+    total: int = 0
+    trained: int = 0
+    longest: int = 0
+    histogram: tuple[int, ...] = (0,) * len(EDGES)
+
+    def plus(self, other: Tokens) -> Tokens:
+        """Both together."""
+        counts = zip(self.histogram, other.histogram, strict=True)
+        return Tokens(
+            self.total + other.total,
+            self.trained + other.trained,
+            max(self.longest, other.longest),
+            tuple(one + two for one, two in counts),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """For a manifest; bins without examples at either end are left off."""
+        held = [place for place, count in enumerate(self.histogram) if count]
+        first, last = (held[0], held[-1] + 1) if held else (0, 1)
+        edges = [*EDGES, EDGES[-1] * 16][first : last + 1]
+        counts = list(self.histogram[first:last])
+        return {
+            "total": self.total,
+            "trained": self.trained,
+            "longest": self.longest,
+            "histogram": {"edges": edges, "counts": counts},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What an export, or a part of one, has written; as a number it is its rows.
+
+    Attributes:
+        rows: examples written.
+        left_out: how many rows were left out for each reason.
+        splits: examples of each split.
+        tokens: for each split, where they were counted.
+        price: what the provider takes for training, where that is known: `per_million`, `epochs`,
+            `currency`, `model`, `as_of`, `source`.
+
+    >>> one = Exported(2, {"empty answer": 1}, {"train": 2})
+    >>> merge([one, one]).plain()
+    {'rows': 4, 'left_out': {'empty answer': 2}, 'splits': {'train': 4}}
+    >>> one == 2
+    True
+    """
+
+    rows: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    price: Mapping[str, Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Exported):
+            return self.plain() == other.plain()
+        return self.rows == other
+
+    def __hash__(self) -> int:
+        return hash(self.rows)
+
+    def __int__(self) -> int:
+        return self.rows
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.rows} rows, left out {dict(self.left_out)}" if self.left_out else f"{self.rows}"
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """For a manifest."""
+        said: dict[str, Any] = {
+            "rows": self.rows,
+            "left_out": dict(sorted(self.left_out.items())),
+            "splits": dict(self.splits),
+        }
+        if self.tokens:
+            together = Tokens()
+            for one in self.tokens.values():
+                together = together.plus(one)
+            said["tokens"] = together.plain()
+        if self.price:
+            trained_on = self.tokens.get("train", Tokens()).total
+            amount = trained_on * self.price["epochs"] * self.price["per_million"] / 1e6
+            said["cost"] = {"amount": round(amount, 2), "tokens": trained_on, **self.price}
+        return said
+
+
+def exported(made: int | Exported, split: str) -> Exported:
+    """What an export function returned, as `Exported`.
+
+    >>> exported(3, "test").plain()
+    {'rows': 3, 'left_out': {}, 'splits': {'test': 3}}
+    """
+    return made if isinstance(made, Exported) else Exported(made, splits={split: made})
+
+
+def merge(parts: Iterable[Exported]) -> Exported:
+    """What all parts of an export say together."""
+    rows, left_out, splits = 0, Counter[str](), Counter[str]()
+    tokens: dict[str, Tokens] = {}
+    price = None
+    for part in parts:
+        rows += part.rows
+        left_out.update(part.left_out)
+        splits.update(part.splits)
+        price = price or part.price
+        for split, one in part.tokens.items():
+            tokens[split] = tokens.get(split, Tokens()).plus(one)
+    return Exported(rows, left_out, splits, tokens, price)
 
 
 def is_json(part: Part, name: str) -> bool:

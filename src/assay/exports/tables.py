@@ -31,7 +31,7 @@ _FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 _DEFUSED = r"^'('*[=+\-@\t\r\n＝＋－＠])"
 
 
-def jsonl(part: Part, target: Path) -> int:
+def jsonl(part: Part, folder: Path) -> int:
     """Write rows as JSON lines, `<split>.jsonl`.
 
     Lists and objects are real JSON, times are ISO 8601, and null fields are written as null. JSON
@@ -65,13 +65,13 @@ def jsonl(part: Part, target: Path) -> int:
     line = pl.concat_str(
         pl.lit("{"), pl.concat_str(pieces or [pl.lit("")], separator=","), pl.lit("}")
     )
-    with appending(target / f"{part.split}.jsonl") as file:
+    with appending(folder / f"{part.split}.jsonl") as file:
         if pieces:
             write_lines(rows.select(line.alias("line"))["line"], file)
     return rows.height
 
 
-def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") -> int:
+def csv(part: Part, folder: Path, *, defuse: bool = True, delimiter: str = ",") -> int:
     """Write rows as CSV with a header, `<split>.csv`.
 
     UTF-8, quoted where needed; null is an empty cell and an empty text is `""` (of a table with
@@ -80,7 +80,7 @@ def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") 
 
     Args:
         part: the rows.
-        target: the folder.
+        folder: the folder to write to.
         defuse: put an apostrophe before every text (not number) that a spreadsheet would take
             for a formula: one that begins with = + - @ (also full-width), a tab or a line break.
             `undefuse` takes it off again, exactly.
@@ -111,7 +111,7 @@ def csv(part: Part, target: Path, *, defuse: bool = True, delimiter: str = ",") 
         rows = rows.with_columns(pl.col(pl.String).str.replace(f"({_FORMULA})", "'${1}"))
         names = pl.Series(rows.columns, dtype=pl.String).str.replace(f"({_FORMULA})", "'${1}")
         rows.columns = names.to_list()
-    with appending(target / f"{part.split}.csv") as file:
+    with appending(folder / f"{part.split}.csv") as file:
         header = file.tell() == 0
         if rows.width and (header or rows.height):
             rows.write_csv(
@@ -130,7 +130,7 @@ def undefuse(texts: pl.Series) -> pl.Series:
 
 
 def parquet(
-    part: Part, target: Path, *, compression: Literal["zstd", "snappy", "none"] = "zstd"
+    part: Part, folder: Path, *, compression: Literal["zstd", "snappy", "none"] = "zstd"
 ) -> int:
     """Write rows as Parquet, a file for every part: `<split>-00000.parquet` and so on.
 
@@ -148,14 +148,14 @@ def parquet(
     >>> pl.read_parquet(folder / "train-00000.parquet")["x"].to_list()
     [1, 2]
     """
-    with next_file(target, part.split, ".parquet") as file:
+    with next_file(folder, part.split, ".parquet") as file:
         part.rows.write_parquet(
             file, compression="uncompressed" if compression == "none" else compression
         )
     return part.rows.height
 
 
-def pickle(part: Part, target: Path) -> int:
+def pickle(part: Part, folder: Path) -> int:
     """Write rows as pickled lists of dicts, a file for every part: `<split>-00000.pkl` and so on.
 
     Lists and objects are Python's own, times are `datetime`. Nothing but plain values is in
@@ -179,7 +179,7 @@ def pickle(part: Part, target: Path) -> int:
         if is_json(part, name):
             for record in records:
                 record[name] = _decoded(record[name])
-    with next_file(target, part.split, ".pkl") as file:
+    with next_file(folder, part.split, ".pkl") as file:
         pickling.dump(records, file, protocol=5)
     return len(records)
 
