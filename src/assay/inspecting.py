@@ -128,10 +128,9 @@ class Inspection:
         if finding.rows is None or not len(finding.rows):
             return []
         rows = finding.rows.head(EXAMPLES)
-        known = finding.field in self._written.columns
-        values = (
-            self._written[finding.field].gather(rows).to_list() if known else [None] * len(rows)
-        )
+        values: list[str | None] = [None] * len(rows)
+        if finding.field is not None and finding.field in self._written.columns:
+            values = self._written[finding.field].gather(rows).to_list()
         whither = None if finding.values is None else finding.values.head(EXAMPLES).cast(pl.String)
         suggested = [None] * len(rows) if whither is None else whither.to_list()
         return [

@@ -127,7 +127,7 @@ def _mu(left: Codes, right: Codes) -> float:
 
 
 def discover(data: Inspected, names: Sequence[str]) -> list[Dependency]:
-    """Dependencies between these fields, with one field on the left, or two where one will not do."""
+    """Dependencies between these fields, of one field on the left or, failing that, two."""
     codes = {name: data.codes(name) for name in names}
     odd = {name: slips(data, name) for name in names}
     found: list[Dependency] = []

@@ -44,22 +44,27 @@ def classes(
     if scarce.is_empty():
         return []
     name, least = scarce.row(-1)[1:]
-    says = (
-        f"{quoted([name])} has {least:,} rows, {rows / least:.0f} times fewer than {quoted([most])}."
-        if scarce.height == 1
-        else f"{scarce.height:,} of {counts.height:,} classes are rare, the rarest {quoted([name])} "
-        f"with {least:,} rows; {quoted([most])} has {rows:,}."
-    )
+    times = rows / least
+    says = f"{quoted([name])} has {least:,} rows, {times:.0f} times fewer than {quoted([most])}."
+    if scarce.height > 1:
+        says = (
+            f"{scarce.height:,} of {counts.height:,} classes are rare, the rarest "
+            f"{quoted([name])} with {least:,} rows; {quoted([most])} has {rows:,}."
+        )
+    rare = scarce["code"].to_list()
     return [
         Finding(
             says=says,
             action="Stratify the split, and weigh or sample the classes with `balance.classes`.",
             field=data.target,
-            rows=places(pl.Series(data.codes(data.target)).is_in(scarce["code"].to_list())),
-            measured={"ratio": rows / least, "classes": dict(scarce.select("text", "count").head(20).iter_rows())},
+            rows=places(pl.Series(data.codes(data.target)).is_in(rare)),
+            measured={
+                "ratio": times,
+                "classes": dict(scarce.select("text", "count").head(20).iter_rows()),
+            },
             step={"balance.classes": {"target": data.target}},
         )
-    ]  # fmt: skip
+    ]
 
 
 def groups(

@@ -102,7 +102,7 @@ def _recurring(data: Inspected) -> Iterator[tuple[str, pl.DataFrame]]:
         if spec.type not in ("string", "category", "boolean"):
             continue
         counts = data.counts(name).with_row_index("code")
-        total = counts["count"].sum()
+        total = data.rows_of(name)
         if total < ENOUGH or counts.height > RECURRING * total or counts.height < 2:
             continue
         yield name, counts.filter(pl.col("text").str.len_chars() <= LONGEST)
@@ -125,7 +125,7 @@ def _edits(length: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _near(counts: pl.DataFrame) -> pl.DataFrame:
-    """Rare values, each with the most frequent of the near values that are ten times as frequent."""
+    """Rare values, each with the most frequent near value that is ten times as frequent."""
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cdist
 

@@ -79,10 +79,11 @@ def files(
 
 def _finding(data: Inspected, shifts: list[_Shift], many: int) -> Finding:
     worst = shifts[0]
+    others = "other file" if many == 2 else f"other {many - 1} files"
     more = f", and {len(shifts) - 1} more files differ" if len(shifts) > 1 else ""
     names = [one.file for one in shifts]
     return Finding(
-        says=f"{worst.what} in {worst.file!r} is unlike that in the {'other file' if many == 2 else f'other {many - 1} files'} "
+        says=f"{worst.what} in {worst.file!r} is unlike that in the {others} "
         f"(distance {worst.distance:.2f}){more}.",
         action="Find out what the file is; keep files together with `split.grouped`, or leave it "
         "out.",

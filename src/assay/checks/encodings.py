@@ -12,7 +12,10 @@ __all__ = ["encoding", "invisible"]
 
 # UTF-8 read as Latin-1 or Windows-1252: a lead byte's letter, then a continuation byte's sign.
 _CONTINUED = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"  # noqa: E501
-_MOJIBAKE = f"[\u00c2-\u00c5\u00ce-\u00d1\u00d7-\u00da]{_CONTINUED}|[\u00e0-\u00ef]{_CONTINUED}{{2}}|\u00f0\u0178{_CONTINUED}{{2}}"
+_MOJIBAKE = (
+    f"[\u00c2-\u00c5\u00ce-\u00d1\u00d7-\u00da]{_CONTINUED}"
+    f"|[\u00e0-\u00ef]{_CONTINUED}{{2}}|\u00f0\u0178{_CONTINUED}{{2}}"
+)
 _LOST = "\ufffd|\u00ef\u00bf\u00bd|\u00ef\u00bb\u00bf"
 _MARK = "\ufeff"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f]"

@@ -100,7 +100,7 @@ def near_unique(
         found.append(
             Finding(
                 says=says,
-                action="Leave it out of the inputs; if it names the rows, make it the recipe's `id`.",
+                action="Leave it out of the inputs; if it names the rows, make it the `id`.",
                 field=name,
                 rows=places((codes >= 0) & repeated[codes]) if twice else None,
                 measured={"distinct": counts.height, "filled": filled},

@@ -118,7 +118,8 @@ class Inspected:
             words = self.written[field].str.strip_chars().str.to_lowercase()
             blank = words.is_in(sorted(NULL_WORDS)).fill_null(True)
             self._seen[key] = (~blank).alias(field)
-        return self._seen[key]
+        filled: pl.Series = self._seen[key]
+        return filled
 
     def counts(self, field: str) -> pl.DataFrame:
         """The distinct texts of a field, `text` and `count`, the most frequent first."""
@@ -128,7 +129,8 @@ class Inspected:
             self._seen[key] = texts.value_counts(name="count").sort(
                 "count", "text", descending=[True, False]
             )
-        return self._seen[key]
+        counts: pl.DataFrame = self._seen[key]
+        return counts
 
     def codes(self, field: str) -> npt.NDArray[np.int32]:
         """For each row the place of its text in `counts`; -1 where there is none."""
@@ -138,7 +140,12 @@ class Inspected:
             texts = self.written.select(text=pl.col(field))
             found = texts.join(known, on="text", how="left", maintain_order="left")["code"]
             self._seen[key] = found.cast(pl.Int32).fill_null(-1).to_numpy()
-        return self._seen[key]
+        codes: npt.NDArray[np.int32] = self._seen[key]
+        return codes
+
+    def rows_of(self, field: str) -> int:
+        """How many rows have a value in the field."""
+        return int(self.filled(field).sum())
 
 
 def places(mask: pl.Series | npt.NDArray[np.bool_]) -> pl.Series:

@@ -87,20 +87,20 @@ def _units(data: Inspected, name: str, counts: pl.DataFrame, share: float) -> li
     text = pl.col("text").str.strip_chars()
     parts = counts.with_row_index("code").with_columns(text.str.extract_groups(NUMBER).alias("p"))
     known = parts.filter(~text.str.to_lowercase().is_in(sorted(WORDS | NOTHING))).unnest("p")
-    total = known["count"].sum()
+    total = int(known["count"].sum())
     known = known.filter(pl.col("number").is_not_null()).with_columns(
         pl.concat_str(pl.col("before").fill_null(""), pl.lit("\t"), pl.col("after").fill_null(""))
         .str.strip_chars_end(" ")
         .alias("form")
     )
-    if known.is_empty() or known["count"].sum() < share * total:
+    if known.is_empty() or int(known["count"].sum()) < share * total:
         return []
     forms = known.group_by("form").agg(pl.col("count").sum(), distinct=pl.len())
     forms = forms.sort("count", "form", descending=[True, False])
     # Codes such as "A11" or "ami-4" are letters and a number, and are no numbers with a unit.
     if forms.height < 2 or forms.height > max(12, 0.2 * known.height):
         return []
-    ruling = forms["count"][0] >= 0.9 * known["count"].sum()
+    ruling = forms["count"][0] >= 0.9 * int(known["count"].sum())
     usual = forms["form"][0] if ruling else "\t"
     odd = known.filter(pl.col("form") != usual)
     typed = data.fields[name].type in ("integer", "number")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, Severity, places, quoted
 from assay.contract.reading import NULL_WORDS
 
 __all__ = ["disguised", "missing"]
@@ -62,12 +63,12 @@ def missing(
             continue
         part = count / len(gone)
         every = count == len(gone)
-        word = "error" if spec.required else "warning" if part >= share else None
+        word: Severity | None = "error" if spec.required else "warning" if part >= share else None
         action = "Fill them in after the split with `clean.impute`, or set the rows aside with "
         found.append(
             Finding(
                 says=f"All {count:,} values are missing." if every
-                else f"{count:,} of {len(gone):,} values are missing ({part:.1%}).".replace("%", " %"),
+                else f"{count:,} of {len(gone):,} values are missing ({100 * part:.1f} %).",
                 action="Drop the field, or find out why it is empty." if every
                 else action + "`required: true`.",
                 field=name,
@@ -150,19 +151,19 @@ def _numbers(data: Inspected, name: str) -> list[Finding]:
 
 def _apart(rest: pl.DataFrame, name: str, value: float, count: int) -> bool:
     """Whether a number lies beyond all others, further than they spread, and recurs oddly often."""
-    least, most = float(rest[name][0]), float(rest[name][-1])
+    values = rest[name].to_numpy()
+    times = rest["count"].to_numpy()
+    least, most = float(values[0]), float(values[-1])
     if least <= value <= most:
         return False
-    spread = rest.select(pl.col(name).repeat_by("count").explode())[name]
-    low, middle, high = (float(spread.quantile(q) or 0.0) for q in (0.05, 0.5, 0.95))
+    low, middle, high = np.quantile(np.repeat(values, times), (0.05, 0.5, 0.95)).tolist()
     gap = least - value if value < least else value - most
     near = middle - low if value < least else high - middle
     # Below zero nothing else may be; a gap of one is none between counts.
     signed = value < 0 <= least
     wide = gap > max(high - low, 1.0) * (0.5 if value == 0 else 1.0)
-    typical = float(rest["count"].median() or 1.0)
-    often = count >= RECURS * typical or count >= 0.01 * rest["count"].sum()
-    return often and (wide or signed) and (value != 0 or gap > 2 * max(near, 1e-12))
+    often = count >= RECURS * np.median(times) or count >= 0.01 * times.sum()
+    return bool(often and (wide or signed) and (value != 0 or gap > 2 * max(near, 1e-12)))
 
 
 def _days(data: Inspected, name: str) -> list[Finding]:
@@ -178,10 +179,10 @@ def _days(data: Inspected, name: str) -> list[Finding]:
         others = values.filter(~hit).drop_nulls()
         if not hit.any() or len(others) < ENOUGH:
             continue
-        low, high = others.quantile(0.01), others.quantile(0.99)
-        at = values.filter(hit)[0]
-        gap = low - at if at < low else at - high  # type: ignore[operator]
-        if gap.days > max(365, (high - low).days / 2):  # type: ignore[operator, union-attr]
+        # In days since 1970.
+        low, high = np.quantile(others.to_physical().to_numpy() / 86_400e6, (0.01, 0.99))
+        at = values.filter(hit).to_physical()[0] / 86_400e6
+        if max(low - at, at - high) > max(365.0, (high - low) / 2):
             found.append(_sentinel(name, day, places(hit), data))
     return found
 

@@ -56,7 +56,7 @@ def dependencies(data: Inspected) -> Annotated[list[Finding], Code("F201", "warn
     >>> rows = pl.DataFrame({"zip": zips, "city": [f"town {int(z) % 12}" for z in zips]})
     >>> rows[5, "city"] = "tewn 5"
     >>> inspect(rows, checks=["dependencies"]).cells().select("line", "suggested").rows()
-    [(6, 'town 1')]
+    [(6, 'town 9')]
     """
     if data.rows.height < ENOUGH:
         raise NotApplicable(f"there are fewer than {ENOUGH} rows")
@@ -233,15 +233,16 @@ def _holding(
     if rows.is_empty():
         return []
     texts = data.written[full].gather(rows).str.strip_chars()
+    own = data.counts(full)["text"].str.strip_chars().to_list()
     for pattern in (r"^(?P<rest>.*[^\s,;/|-])[\s,;/|-]+(?P<part>[^\s,;/|]+)$",
                     r"^(?P<part>[^\s,;/|]+)[\s,;/|-]+(?P<rest>[^\s,;/|-].*)$"):  # fmt: skip
         parts = texts.to_frame("t").select(pl.col("t").str.extract_groups(pattern)).unnest("t")
         held = parts["part"].is_in(domain.to_list()).fill_null(False)
-        own = data.counts(full)["text"].str.strip_chars()
-        known = parts["rest"].filter(held).is_in(own.to_list())
+        holding = int(held.sum())
+        known = int(parts["rest"].filter(held).is_in(own).sum())
         # Words that stand in both fields anyway are no sign: what is left must be a value itself,
         # and nearly all rows in which the other field is empty must look so.
-        if held.sum() < 0.5 * len(gone.filter(gone)) or not known.sum() >= 0.3 * held.sum() > 0:
+        if not holding or holding < 0.5 * int(gone.sum()) or known < 0.3 * holding:
             continue
         at = rows.filter(held)
         says = f"{len(at):,} values hold the value of {empty!r} as well, such as "
