@@ -14,8 +14,9 @@ from assay.evaluation.compare import (
     holm,
     mcnemar_midp,
 )
-from assay.evaluation.intervals import Interval, resamples
+from assay.evaluation.intervals import Interval
 from assay.evaluation.metrics.regression import mae
+from assay.evaluation.resampling import resamples
 from assay.evaluation.scored import Scored
 
 

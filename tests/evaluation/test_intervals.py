@@ -8,11 +8,10 @@ import pytest
 from assay.evaluation.intervals import (
     newcombe_paired,
     percentile,
-    resample_count,
-    resamples,
     wilson,
 )
 from assay.evaluation.metrics.regression import mae
+from assay.evaluation.resampling import resample_count, resamples
 from assay.evaluation.scored import Scored
 
 

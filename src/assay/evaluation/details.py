@@ -50,7 +50,7 @@ def details_of(
 
 def points(scored: Scored, ids: pl.Series, seed: int) -> list[list[Any]]:
     """Row id, truth and prediction of at most 2,000 rows, drawn by (seed, row id)."""
-    drawn = np.argsort(uniform(text_hash(ids), seed, "points"), kind="stable")[:POINTS]
+    drawn = first(uniform(text_hash(ids), seed, "points"), POINTS)
     prediction = scored.predicted
     return [
         [ids[int(row)], float(scored.truth[row]), float(prediction[row])]
@@ -83,6 +83,19 @@ def running(errors: Floats, order: Floats) -> list[list[float | None]]:
         [int(count[i]), float(mean[i]), number(mean[i] - half[i]), number(mean[i] + half[i])]
         for i in shown  # at most 400
     ]
+
+
+def first(values: Floats, count: int) -> Codes:
+    """The places of the smallest values in rising order, of equal ones those that come first.
+
+    >>> first(np.array([3.0, 1.0, 1.0, 2.0]), 2).tolist()
+    [1, 2]
+    """
+    if count >= len(values):
+        return np.argsort(values, kind="stable")
+    bound = np.partition(values, count - 1)[count - 1]
+    near = np.flatnonzero(values <= bound)
+    return near[np.argsort(values[near], kind="stable")][:count]
 
 
 def bands(scored: Scored) -> dict[str, int]:
@@ -136,7 +149,7 @@ def _doubt(scored: Scored, ids: pl.Series, seed: int) -> Floats:
 def _worst(
     scored: Scored, error: Floats, ids: pl.Series, inputs: pl.DataFrame | None
 ) -> list[dict[str, Any]]:
-    rows = np.argsort(-error, kind="stable")[:WORST]
+    rows = first(-error, WORST)
     rows = rows[error[rows] > 0]
     texts = _texts(inputs, rows) if inputs is not None else [{} for _ in rows]
     return [

@@ -15,7 +15,7 @@ from assay.evaluation.evaluation import Evaluation, ModelInfo
 from assay.evaluation.measures import Asked, Measure, default_metrics, measures
 from assay.evaluation.predictions import about as told
 from assay.evaluation.predictions import align, outputs, read_predictions
-from assay.evaluation.scoring import Contest, Entrant
+from assay.evaluation.scoring import Contest, Entrant, Setting
 from assay.evaluation.tables import name_of, read_table
 from assay.evaluation.truth import (
     Task,
@@ -134,7 +134,7 @@ def score(
     }
     best = _best(models, asked)
     wanted = _pairs(models, best, pairs, {info.model for info in about})
-    work = Contest(len(truth.ids), seed, models, wanted, asked)
+    work = Contest(len(truth.ids), Setting(seed), models, wanted, asked)
     infos = _infos(models, about, len(truth.ids))
     scores = [work.score(model, m, truth.split) for model in models.values() for m in asked]
     return Evaluation(

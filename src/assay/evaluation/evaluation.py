@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+VERDICTS = ("better", "worse", "no difference that matters", "cannot tell")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -44,7 +47,7 @@ class Score(_Part):
     high: float | None
     n: int = Field(description="rows scored")
     method: str = Field(description="of the interval; `none: why` where there is none")
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "nearest"]
 
 
 class Comparison(_Part):
@@ -60,6 +63,16 @@ class Comparison(_Part):
     test: str
     n: int
     sentence: str
+    method: str = Field(default="", description="of the interval")
+    verdict: str = Field(default="", description="of b against a: " + ", ".join(VERDICTS))
+    unadjusted_p: float | None = None
+    needed: int | None = Field(
+        default=None, description="rows that would tell them apart, where these cannot"
+    )
+    margin: float | None = Field(default=None, description="the difference that does not matter")
+    chances: dict[str, float] | None = Field(
+        default=None, description="that a is better, that they are equal but for the margin, or b"
+    )
 
 
 class Evaluation(_Part):
@@ -86,6 +99,11 @@ class Evaluation(_Part):
     comparisons: list[Comparison] = []
     best: str | None = None
     details: dict[str, dict[str, Any]] = {}
+    groups: str | None = Field(default=None, description="the column that keeps rows together")
+    weights: str | None = Field(default=None, description="the column of the rows' weights")
+    detectable: dict[str, float] = Field(
+        default={}, description="for each metric the difference found with a chance of 80 %"
+    )
     notes: list[str] = []
 
     def to_json(self) -> str:

@@ -13,6 +13,7 @@ from assay.errors import RecipeError
 from assay.evaluation.scored import Floats, Scored
 from assay.recipe import Use
 
+UNBOUNDED = ("r2", "explained_variance")
 Asked = str | tuple[str, Mapping[str, Any]] | Use
 
 
@@ -31,9 +32,41 @@ class Measure:
     parameters: Mapping[str, Any]
 
     @property
-    def better(self) -> Literal["lower", "higher"]:
-        """Which way is better."""
+    def name(self) -> str:
+        """The name of the metric itself."""
+        return self.component.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's function."""
+        return not self.component.function.__module__.startswith("assay.")
+
+    @property
+    def better(self) -> Literal["lower", "higher", "nearest"]:
+        """Which way is better; `nearest` to `aim`."""
+        if self.aim is not None:
+            return "nearest"
         return "lower" if self.component.gives == "lower" else "higher"
+
+    @property
+    def aim(self) -> float | None:
+        """The value that is best, where neither low nor high is: 1, or what `level` says."""
+        if self.component.gives != "aim":
+            return None
+        return float(self.parameters.get("level", 1.0))
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it lies in 0 to 1, so that a difference is one of points."""
+        return self.is_share or (self.better == "higher" and self.name not in UNBOUNDED)
+
+    def distance(self, values: Any) -> Any:
+        """What two models are compared by: the value, or how far it is from the aim."""
+        return values if self.aim is None else np.abs(values - self.aim)
+
+    def sign(self, value: float | None) -> float:
+        """How the distance moves as the value rises."""
+        return 1.0 if self.aim is None or (value or 0.0) >= self.aim else -1.0
 
     @property
     def is_share(self) -> bool:

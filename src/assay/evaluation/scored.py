@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.component import Mark
-from assay.errors import PredictionsError
+from assay.errors import PredictionsError, nearest
 
 Floats = npt.NDArray[np.floating[Any]]
 Codes = npt.NDArray[np.int64]
@@ -91,6 +91,20 @@ class Scored:
         """The rows from the smallest to the largest error."""
         return np.argsort(self.absolute_error, kind="stable")
 
+    def code(self, label: str) -> int:
+        """The code of a class.
+
+        Raises:
+            PredictionsError: there is no such class.
+        """
+        if label not in self.classes:
+            raise PredictionsError(
+                f"there is no class {label!r}",
+                allowed=self.classes,
+                hint=nearest(label, self.classes),
+            )
+        return self.classes.index(label)
+
     def ranking(self, code: int) -> Ranking:
         """The rows ranked by how much they look like one class, best first.
 
@@ -138,6 +152,7 @@ class Ranking:
         misses: the rows that are not.
         above: for each miss, how many hits have a higher score.
         level: for each miss, how many hits have at least its score.
+        from_hit: for each hit, how many hits have a higher score.
         hits_to: for each hit, how many hits have at least its score.
         misses_to: for each hit, how many misses have at least its score.
     """
@@ -146,6 +161,7 @@ class Ranking:
     misses: Codes
     above: Codes
     level: Codes
+    from_hit: Codes
     hits_to: Codes
     misses_to: Codes
 
@@ -160,6 +176,7 @@ def _ranking(values: Floats, hit: npt.NDArray[np.bool_]) -> Ranking:
         misses,
         above=np.searchsorted(of_hits, of_misses, side="left"),
         level=np.searchsorted(of_hits, of_misses, side="right"),
+        from_hit=np.searchsorted(of_hits, of_hits, side="left"),
         hits_to=np.searchsorted(of_hits, of_hits, side="right"),
         misses_to=np.searchsorted(of_misses, of_hits, side="right"),
     )
@@ -212,6 +229,10 @@ def class_sums(codes: Sequence[Codes], weights: Floats, k: int) -> list[Floats]:
 
     Rows with code -1 count nowhere.
     """
+    counted = getattr(weights, "counts", None)
+    if counted is not None:
+        # Weights that note what is summed (`sums.py`) count codes without indicator columns.
+        return [counted(one, k) for one in codes]
     found: list[Floats] = [np.zeros((weights.shape[0], k)) for _ in codes]
     # Classes in blocks, so that the indicator columns of many classes do not fill the memory.
     for first in range(0, k, 16):

@@ -26,10 +26,11 @@ from assay.evaluation.scored import (
 __all__ = ["average_precision", "log_loss", "roc_auc"]
 
 
-def roc_auc(scored: Scored, weights: Floats) -> HigherIsBetter:
+def roc_auc(scored: Scored, weights: Floats, *, of: str | None = None) -> HigherIsBetter:
     """Chance that a row of a class is ranked above a row that is not; ties count half.
 
-    It is undefined (NaN) where all rows are of one class.
+    With `of` it is of that class against the rest. It is undefined (NaN) where all rows are of one
+    class.
 
     Raises:
         PredictionsError: there are neither probabilities nor a score.
@@ -39,13 +40,13 @@ def roc_auc(scored: Scored, weights: Floats) -> HigherIsBetter:
     >>> roc_auc(scored, np.ones((1, 3))).tolist()
     [0.5]
     """
-    return _over_classes(scored, weights, _area)
+    return _over_classes(scored, weights, _area, of)
 
 
-def average_precision(scored: Scored, weights: Floats) -> HigherIsBetter:
+def average_precision(scored: Scored, weights: Floats, *, of: str | None = None) -> HigherIsBetter:
     """Mean precision over the rows of a class, as the ranked list is read from the top.
 
-    It is undefined (NaN) where no row is of the class.
+    With `of` it is of that class against the rest. It is undefined (NaN) where no row is of it.
 
     Raises:
         PredictionsError: there are neither probabilities nor a score.
@@ -55,7 +56,7 @@ def average_precision(scored: Scored, weights: Floats) -> HigherIsBetter:
     >>> average_precision(scored, np.ones((1, 3))).round(4).tolist()
     [0.8333]
     """
-    return _over_classes(scored, weights, _precision)
+    return _over_classes(scored, weights, _precision, of)
 
 
 def log_loss(scored: Scored, weights: Floats) -> LowerIsBetter:
@@ -76,19 +77,30 @@ def log_loss(scored: Scored, weights: Floats) -> LowerIsBetter:
     return mean(-np.log(np.clip(given, tiny, 1 - tiny)), weights)
 
 
+def ranked_classes(scored: Scored, of: str | None) -> list[int]:
+    """The codes of the classes over which a ranking metric is averaged."""
+    if of is not None:
+        return [scored.code(of)]
+    if len(scored.classes) == 2 and scored.positive is not None:
+        return [scored.positive]
+    return list(range(len(scored.classes)))
+
+
 def _over_classes(
-    scored: Scored, weights: Floats, metric: Callable[[Ranking, Floats], Floats]
+    scored: Scored,
+    weights: Floats,
+    metric: Callable[[Ranking, Floats], Floats],
+    of: str | None,
 ) -> Floats:
     if scored.proba is None and scored.score is None:
         raise PredictionsError(
             "this metric needs probabilities or a score",
             hint="add the columns `proba_<class>`, or `score` and name the positive class",
         )
-    if len(scored.classes) == 2 and scored.positive is not None:
-        return metric(scored.ranking(scored.positive), weights)
-    values = np.stack(
-        [metric(scored.ranking(code), weights) for code in range(len(scored.classes))], axis=1
-    )
+    codes = ranked_classes(scored, of)
+    if len(codes) == 1:
+        return metric(scored.ranking(codes[0]), weights)
+    values = np.stack([metric(scored.ranking(code), weights) for code in codes], axis=1)
     known = ~np.isnan(values)
     return share(np.where(known, values, 0).sum(axis=1), known.sum(axis=1))
 
