@@ -108,6 +108,20 @@ def starts(lengths: npt.NDArray[np.integer]) -> Offsets:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
+def listed(values: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64]) -> pl.Series:
+    """The values as lists of so many each.
+
+    >>> listed(np.array([1, 2, 3], dtype=np.uint32), np.array([2, 0, 1])).to_list()
+    [[1, 2], [], [3]]
+    """
+    import pyarrow as pa
+
+    offsets = pa.array(starts(counts))
+    made = pl.from_arrow(pa.LargeListArray.from_arrays(offsets, pa.array(values)))
+    assert isinstance(made, pl.Series)
+    return made
+
+
 def _runs(values: Hashes, begins: Offsets, ends: Offsets) -> Hashes:
     """Hash of values[begin:end] for each pair; equal runs have equal hashes wherever they stand."""
     powers, inverses = _powers(1 << max(20, (len(values) + 1).bit_length()))

@@ -34,6 +34,7 @@ TABLE_STEPS = [param for param in STEPS if param.values[0].data == "table"]
 
 GIVEN: dict[str, dict[str, Any]] = {
     "clean.remove": {"pattern": "part_numbers"},
+    "dedup.against": {"source": pl.DataFrame({"text": ["about a kettle"]}), "most": 1.0},
     "dedup.near": {"most": 1.0},
     "dedup.semantic": {"most": 1.0},
     "keep.length": {"min": 12},

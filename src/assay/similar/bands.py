@@ -38,6 +38,7 @@ def candidates(
     sets: npt.NDArray[np.uint64],
     threshold: float,
     blocks: npt.NDArray[np.uint64] | None = None,
+    labels: npt.NDArray[np.uint64] | None = None,
 ) -> tuple[npt.NDArray[np.uint64], bool]:
     """Pairs of places worth a look: they share a band, and their values agree about well enough.
 
@@ -48,6 +49,7 @@ def candidates(
             a crowded bucket are lined up by it.
         threshold: of the Jaccard similarity.
         blocks: rows that differ in these are not compared.
+        labels: rows that are equal in these are not compared.
 
     Returns:
         The pairs as a * 2^32 + b, a < b, sorted, and whether a bucket was so crowded that not
@@ -64,8 +66,12 @@ def candidates(
         sizes = np.diff(np.append(edges, len(key)))
         crowded |= bool((sizes > CROWD).any())
         fresh = []
-        for first, second in _within(edges, sizes):
+        line = None if labels is None else labels[order]
+        for first, second in _within(edges, sizes, line):
             a, b = order[first], order[second]
+            if blocks is not None:
+                same = blocks[a] == blocks[b]
+                a, b = a[same], b[same]
             good = _agree(signs, kinds, a, b, fewest)
             a, b = a[good], b[good]
             low, high = np.minimum(a, b), np.maximum(a, b)
@@ -113,21 +119,50 @@ def _layout(size: int) -> list[npt.NDArray[np.int64]]:
     return made
 
 
-def _within(edges: Places, sizes: Places) -> Iterator[tuple[Places, Places]]:
+def _within(
+    edges: Places, sizes: Places, labels: npt.NDArray[np.uint64] | None
+) -> Iterator[tuple[Places, Places]]:
     """Pairs of positions inside the buckets, in portions that fit into memory."""
     many = sizes > 1
     edges, sizes = edges[many], sizes[many]
     if not len(sizes):
         return
-    reach = np.where(sizes <= CROWD, sizes - 1, NEIGHBOURS)
+    reach = np.where(sizes <= CROWD, sizes - 1, NEIGHBOURS if labels is None else 0)
     for step in range(1, int(reach.max()) + 1):
         some = reach >= step
-        counts = sizes[some] - step
-        begins = edges[some]
-        # The positions of all buckets that have a partner `step` further on.
-        total = np.concatenate(([0], np.cumsum(counts)))
-        first = np.arange(total[-1]) + np.repeat(begins - total[:-1], counts)
-        yield first, first + step
+        first = _ranges(edges[some], sizes[some] - step)
+        second = first + step
+        if labels is not None:
+            other = labels[first] != labels[second]
+            first, second = first[other], second[other]
+        yield first, second
+    if labels is not None and (sizes > CROWD).any():
+        yield from _across(edges[sizes > CROWD], sizes[sizes > CROWD], labels)
+
+
+def _across(
+    edges: Places, sizes: Places, labels: npt.NDArray[np.uint64]
+) -> Iterator[tuple[Places, Places]]:
+    """In crowded buckets, pairs with the next rows of another label on either side."""
+    rows = _ranges(edges, sizes)
+    begins, ends = np.repeat(edges, sizes), np.repeat(edges + sizes, sizes)
+    changes = np.flatnonzero(labels[1:] != labels[:-1]) + 1
+    changes = np.concatenate(([0], changes, [len(labels)]))
+    run = np.searchsorted(changes, rows, "right")
+    after, before = changes[run], changes[run - 1] - 1
+    for step in range(NEIGHBOURS):
+        for beside, inside in ((after + step, after + step < ends),
+                               (before - step, before - step >= begins)):  # fmt: skip
+            first, second = rows[inside], beside[inside]
+            other = labels[first] != labels[second]
+            yield first[other], second[other]
+
+
+def _ranges(begins: Places, counts: Places) -> Places:
+    """The numbers from each of the beginnings on, so many each."""
+    total = np.concatenate(([0], np.cumsum(counts)))
+    made: Places = np.arange(total[-1]) + np.repeat(begins - total[:-1], counts)
+    return made
 
 
 def _agree(

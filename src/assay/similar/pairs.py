@@ -115,15 +115,9 @@ def lead_pairs(
     sets = some["_set"].to_numpy()
     labels = None if across is None else across.to_numpy()[places]
     own_blocks = None if blocks is None else blocks[places]
-    pairs, crowded = candidates(signatures(some), kinds, sets, threshold, own_blocks)
+    pairs, crowded = candidates(signatures(some), kinds, sets, threshold, own_blocks, labels)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    if labels is not None:
-        other = labels[a] != labels[b]
-        a, b = a[other], b[other]
-    if own_blocks is not None:
-        same = own_blocks[a] == own_blocks[b]
-        a, b = a[same], b[same]
     jaccard = similarities(sketches, places[a], places[b])
     good = jaccard >= threshold
     return places[a[good]], places[b[good]], jaccard[good], crowded

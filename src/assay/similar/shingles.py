@@ -220,21 +220,15 @@ def _noted(owners: npt.NDArray[np.int64], hashes: grams.Hashes, rows: int) -> pl
             signs[both, part] = half[both, part]
     packed = signs.view(np.uint64)
     empty = pl.Series(sizes == 0)
-    listed = (
-        pl.DataFrame({"owner": owner, "shingles": values})
-        .group_by("owner", maintain_order=True)
-        .agg("shingles")
-    )
+    lists = grams.listed(values, sizes).alias("shingles")
     frame = pl.DataFrame(
         {
             "_set": grams.mixed(whole),
             "_kinds": kinds.astype(np.uint8),
             **{f"_minhash{n}": packed[:, n] for n in range(HASHES // 4)},
         }
-    ).with_columns(pl.when(~empty).then(pl.all()))
-    index = pl.DataFrame({"owner": np.arange(rows)})
-    lists = index.join(listed, on="owner", how="left", maintain_order="left")["shingles"]
-    return frame.with_columns(lists)
+    ).with_columns(lists)
+    return frame.with_columns(pl.when(~empty).then(pl.all()))
 
 
 def _sums(values: grams.Hashes, owners: grams.Hashes, rows: int) -> grams.Hashes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from assay.errors import RecipeError
+from assay.marks import Sketches
 from assay.rows import evaluate_expression, row_ids
+from assay.similar.shingles import FLAT
 
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -124,6 +126,53 @@ def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank
+
+
+def share_of(most: float, step: str) -> None:
+    """Refuse what is no share."""
+    if not 0 <= most <= 1:
+        raise RecipeError(f"{step}: `most` is a share, 0 to 1.", received=most)
+
+
+def as_frame(source: Any) -> pl.DataFrame | Sketches:
+    """Another source as a plain call may give it."""
+    if isinstance(source, Sketches | pl.DataFrame):
+        return source
+    if isinstance(source, pl.LazyFrame):
+        return source.collect()
+    try:
+        return pl.DataFrame(source)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise RecipeError(
+            f"dedup.against: the other source is no frame: {error}.",
+            received=source,
+            hint="a Polars, pandas or Arrow frame; a recipe may name a path",
+        ) from None
+
+
+def joined(first: Sketches, second: Sketches) -> Sketches:
+    """The rows of both, the first ones first, with what all sketches note of a row."""
+    parts = [part.rows.select(row_ids(part.rows).alias("_row"), *FLAT) for part in (first, second)]
+    count = len(first.rows)
+
+    def wide(places: Places) -> pl.DataFrame:
+        low = places < count
+        lists = pl.concat([first.wide(places[low]), second.wide(places[~low] - count)])
+        order = np.empty(len(places), dtype=np.uint32)
+        order[np.concatenate((np.flatnonzero(low), np.flatnonzero(~low)))] = np.arange(len(places))
+        return lists[pl.Series(order, dtype=pl.UInt32)]
+
+    return Sketches(pl.concat(parts), wide)
+
+
+def vectors_of(sketches: Sketches, places: Places) -> npt.NDArray[np.float32]:
+    """The embeddings of some rows as one matrix."""
+    made: list[npt.NDArray[np.float32]] = []
+    for start in range(0, len(places), 1 << 15):
+        lists = sketches.wide(places[start : start + (1 << 15)])["embedding"]
+        width = lists.list.len().max()
+        made.append(lists.list.to_array(int(width)).to_numpy())  # type: ignore[arg-type]
+    return np.concatenate(made) if made else np.zeros((0, 1), np.float32)
 
 
 def preferred(table: pl.DataFrame, prefer: str) -> pl.Series:

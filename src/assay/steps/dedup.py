@@ -4,15 +4,108 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from assay.component import Decisions, Expression, Keys, Sketch, Sketches, Table, Texts
+from assay.component import Decisions, Expression, Keys, Sketch, Sketches, Source, Table, Texts
+from assay.embedding import embedded
 from assay.errors import RecipeError, nearest
 from assay.rows import content_hash, row_ids
+from assay.similar.passages import passages
 from assay.similar.shingles import shingled
-from assay.steps._dedup import Keep, decided, find, preferred, ranked
+from assay.steps._dedup import (
+    Floats,
+    Keep,
+    Places,
+    as_frame,
+    decided,
+    find,
+    joined,
+    preferred,
+    ranked,
+    share_of,
+    vectors_of,
+)
 
-__all__ = ["exact", "near"]
+__all__ = ["against", "exact", "near", "semantic"]
+
+
+def against(
+    table: Annotated[Table, Sketch(passages)],
+    *,
+    source: Source,
+    columns: Texts,
+    threshold: float = 0.7,
+    shingle: int | None = None,
+    unit: Literal["words", "characters"] | None = None,
+    most: float = 0.5,
+) -> Decisions:
+    """Take out the rows that another source, such as somebody's test set, holds as well.
+
+    A row goes when it is a duplicate or a near duplicate, in the sense of `dedup.near`, of any
+    row of the source; or when one of the two stands inside the other: of the runs of 8 words of
+    the shorter text, which has 13 words or more, the longer one holds the share `threshold`
+    (Brown et al. 2020, Language Models are Few-Shot Learners, appendix C, take out by runs of 13
+    words; Chowdhery et al. 2022, PaLM, section 8, by 70 % of the runs of 8).
+
+    Args:
+        table: any frame.
+        source: the other source: in a recipe a path, a glob or a version's folder, in Python a
+            frame. It has the same columns. Nothing is taken out of it or kept of it.
+        columns: the columns whose texts are compared, together.
+        threshold: the least similarity, or the least share of the shorter text.
+        shingle: the size of a run that `dedup.near` would compare by.
+        unit: runs of `words` or `characters`.
+        most: the largest share of the rows that may go.
+
+    Returns:
+        One decision a row: `rule` is `in the other source` (`value` is the largest Jaccard
+        similarity), `shares a passage with the other source` (`value` is the share of the shorter
+        text) or null.
+
+    Raises:
+        RecipeError: more than `most` of the rows would go, an unknown column in either source, or
+            a setting that is out of range.
+
+    >>> rows = pl.DataFrame({"q": ["How tall is the tower of Pisa?", "Who wrote Faust?"]})
+    >>> test = pl.DataFrame({"q": ["how tall is the Tower of Pisa"]})
+    >>> against(rows, source=test, columns=["q"])["rule"].to_list()
+    ['in the other source', None]
+    """
+    from assay.similar.pairs import near_pairs
+    from assay.similar.passages import shared
+
+    settings = {"columns": columns, "shingle": shingle, "unit": unit}
+    share_of(most, "dedup.against")
+    ours = Sketches.of(table, passages, settings)
+    theirs = Sketches.of(as_frame(source), passages, settings)
+    start = len(theirs.rows)
+    sides = pl.Series(np.repeat([0, 1], [start, len(ours.rows)]))
+    pairs = near_pairs(joined(theirs, ours), threshold=threshold, across=sides)
+    best = pairs.group_by("b").agg(pl.col("jaccard").max())
+    likeness = np.full(len(ours.rows), np.nan)
+    likeness[best["b"].to_numpy().astype(np.int64) - start] = best["jaccard"].to_numpy()
+    held = shared(ours, theirs, threshold)
+    near, inside = pl.col("near").is_not_nan(), pl.col("held") > 0
+    result = pl.DataFrame({"near": likeness, "held": held}).select(
+        rule=pl.when(near)
+        .then(pl.lit("in the other source"))
+        .when(inside)
+        .then(pl.lit("shares a passage with the other source")),
+        value=pl.when(near).then("near").when(inside).then("held"),
+        threshold=pl.lit(threshold, pl.Float64),
+    )
+    gone = len(result) - result["rule"].null_count()
+    if gone > most * len(result):
+        raise RecipeError(
+            f"dedup.against would take out {gone:,} of {len(result):,} rows, more than"
+            f" `most: {most:g}` allows: the other source holds them as well.",
+            received={"threshold": threshold},
+            allowed=f"at most {int(most * len(result)):,} rows",
+            hint="check that `source` is not the data itself; then a higher threshold or `most`",
+        )
+    return result
 
 
 def exact(table: Table, *, columns: Keys, prefer: Expression | None = None) -> Decisions:
@@ -127,8 +220,7 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     """
     from assay.similar.pairs import lead_pairs, leaders
 
-    if not 0 <= most <= 1:
-        raise RecipeError("dedup.near: `most` is a share, 0 to 1.", received=most)
+    share_of(most, "dedup.near")
     settings = {"columns": columns, "shingle": shingle, "unit": unit}
     sketches = Sketches.of(table, shingled, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.near")
@@ -142,6 +234,73 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
         threshold,
     )
     return decided(found, threshold, most=most, step="dedup.near", rule="near duplicate")
+
+
+def semantic(
+    table: Annotated[Table, Sketch(embedded)],
+    *,
+    columns: Texts,
+    threshold: float = 0.9,
+    model: str = "hashed",
+    dimensions: int = 128,
+    keep: Keep | None = None,
+    prefer: Expression | None = None,
+    most: float = 0.5,
+) -> Decisions:
+    """Keep one of the rows whose texts mean nearly the same.
+
+    Each row's columns, one after the other, become a vector (`assay.embedding.embed`); two rows
+    are duplicates when the cosine of their vectors reaches the threshold. Who stays is decided as
+    by `dedup.near`: a row goes only for a row that stays and that it is itself like.
+
+    Args:
+        table: any frame; `_row` or `row_id` identify the rows, else their content does.
+        columns: the columns whose texts are compared, together. Rows without any text are
+            nobody's duplicates.
+        threshold: the least cosine, above 0 and at most 1. What it means depends on the model;
+            changing it embeds no text again.
+        model: `hashed` (words and runs of characters, no model), `wordllama` (word vectors that
+            come inside a wheel) or an OpenAI-compatible address with the model's name,
+            `https://host/v1#model`.
+        dimensions: the length of a vector, where the model leaves it open.
+        keep: which row of several stays: `first` (by the row's hash; the default), `longest`,
+            `complete`, `newest` or `best` (where `prefer` is highest; the default with it).
+        prefer: the row for which this is highest stays, null and NaN being lowest.
+        most: the largest share of the rows that may go.
+
+    Returns:
+        One decision a row: `rule` is `semantic duplicate` or null, `value` the cosine with the
+        `twin` that stays instead, `cluster` the hash of its cluster's best row.
+
+    Raises:
+        RecipeError: more than `most` of the rows would go, an unknown column or model, or a
+            setting that is out of range.
+        MissingExtra: the model is not installed.
+        ModelError: the endpoint gives no vectors.
+
+    >>> rows = pl.DataFrame({"t": ["a red steel kettle", "a steel kettle, red", "tax law"]})
+    >>> semantic(rows, columns=["t"], threshold=0.7, keep="longest")["rule"].to_list()
+    ['semantic duplicate', None, None]
+    """
+    from assay.similar.cosine import cosine_pairs
+    from assay.similar.pairs import leaders
+
+    share_of(most, "dedup.semantic")
+    settings = {"columns": columns, "model": model, "dimensions": dimensions}
+    sketches = Sketches.of(table, embedded, settings)
+    rank = ranked(sketches.rows, keep, prefer, "dedup.semantic")
+    leads = leaders(sketches.rows, rank)
+    sets = sketches.rows["_set"].fill_null(0).to_numpy()
+    chosen = np.flatnonzero(leads == np.arange(len(leads)))
+    vectors = vectors_of(sketches, chosen)
+
+    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
+        some = np.arange(len(chosen)) if among is None else np.flatnonzero(among[chosen])
+        a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, sets[chosen[some]])
+        return chosen[some[a]], chosen[some[b]], cosine, crowded
+
+    found = find(leads, rank, row_ids(sketches.rows), search, threshold)
+    return decided(found, threshold, most=most, step="dedup.semantic", rule="semantic duplicate")
 
 
 def _rank(table: pl.DataFrame, prefer: str | None) -> pl.Series:

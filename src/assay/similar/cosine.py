@@ -1,0 +1,113 @@
+"""Pairs of vectors that point the same way."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.errors import RecipeError
+
+Places = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+ALL = 50_000
+"""Up to so many vectors each is compared with each."""
+CELL = 512
+"""Vectors to a cell where there are more."""
+PROBES = 3
+"""Cells that a vector is put into."""
+TILE = 4096
+MOST = 16
+"""Pairs of a vector that are taken up from a tile; more are not needed to find a cluster."""
+SLACK = 1e-4
+
+
+def cosine_pairs(
+    vectors: Vectors, threshold: float, order: npt.NDArray[np.uint64]
+) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
+    """Find the pairs of vectors of length 1 whose cosine reaches the threshold.
+
+    Up to 50,000 vectors each is compared with each, in tiles. Of more, each is put into the 3
+    cells whose centres, vectors chosen by their hash, are nearest to it, and compared with the
+    vectors of these cells only (an inverted file; Jégou, Douze & Schmid 2011).
+
+    Args:
+        vectors: one a row.
+        threshold: of the cosine, above 0 and at most 1.
+        order: a hash of each row's content: what is compared with what does not depend on the
+            order of the rows.
+
+    Returns:
+        Places of the pairs, a < b, their cosines, and whether a vector had so many like it that
+        not all of them were taken up.
+
+    >>> vectors = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
+    >>> a, b, cosine, _ = cosine_pairs(vectors, 0.9, np.arange(3, dtype=np.uint64))
+    >>> a.tolist(), b.tolist(), cosine.tolist()
+    ([0], [2], [1.0])
+    """
+    if not 0 < threshold <= 1:
+        raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
+    line = np.argsort(order, kind="stable").astype(np.int64)
+    found: list[npt.NDArray[np.uint64]] = []
+    crowded = False
+    # A loop over cells and tiles of thousands of rows each.
+    for cell in _cells(vectors, line):
+        for first, second, full in _tiles(vectors, cell, threshold - SLACK):
+            low, high = np.minimum(first, second), np.maximum(first, second)
+            found.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
+            crowded |= full
+    pairs = np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint64)
+    a = (pairs >> np.uint64(32)).astype(np.int64)
+    b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    # A product of matrices rounds by the size of its blocks; row by row it does not.
+    cosine = np.zeros(len(a))
+    for start in range(0, len(a), 1 << 16):
+        part = slice(start, start + (1 << 16))
+        product = vectors[a[part]].astype(np.float64) * vectors[b[part]]
+        cosine[part] = np.minimum(product.sum(axis=1).round(6), 1.0)
+    good = cosine >= threshold
+    return a[good], b[good], cosine[good], crowded
+
+
+def _cells(vectors: Vectors, line: Places) -> Iterator[Places]:
+    if len(line) <= ALL:
+        yield line
+        return
+    count = len(line) // CELL
+    centres = vectors[line[:count]]
+    nearest = np.empty((len(line), PROBES), dtype=np.int64)
+    for start in range(0, len(line), TILE):
+        some = line[start : start + TILE]
+        likeness = vectors[some] @ centres.T
+        nearest[start : start + TILE] = np.argpartition(-likeness, PROBES, axis=1)[:, :PROBES]
+    cell = nearest.ravel()
+    members = np.repeat(line, PROBES)
+    order = np.argsort(cell, kind="stable")
+    edges = np.searchsorted(cell[order], np.arange(count + 1))
+    for low, high in itertools.pairwise(edges.tolist()):
+        if high - low > 1:
+            yield members[order[low:high]]
+
+
+def _tiles(vectors: Vectors, places: Places, least: float) -> Iterator[tuple[Places, Places, bool]]:
+    """Pairs of each two tiles of these places; `least` is reached by their rounded cosine."""
+    for top in range(0, len(places), TILE):
+        rows = places[top : top + TILE]
+        ours = vectors[rows]
+        for left in range(top, len(places), TILE):
+            columns = places[left : left + TILE]
+            likeness = ours @ vectors[columns].T
+            if left == top:
+                likeness[np.tril_indices(len(rows))] = -1
+            near = likeness >= least
+            counts = near.sum(axis=1)
+            full = np.flatnonzero(counts > MOST)
+            if len(full):
+                # Of very many, the most alike.
+                far = np.argpartition(-likeness[full], MOST, axis=1)[:, MOST:]
+                near[full[:, None], far] = False
+            first, second = np.nonzero(near)
+            yield rows[first], columns[second], bool(len(full))
