@@ -111,8 +111,8 @@ def manifest(certificate: Plain = LEAKS) -> Plain:
             "tokens": {"total": 1_753_211, "trained": 61_233, "vocabulary": "o200k",
                        "histogram": {"edges": tokens[1].tolist(), "counts": {
                            "total": tokens[0].tolist(), "trained": trained[0].tolist()}}},
-            "cost": {"usd": 43.83, "date": "2025-06-01", "model": "gpt-4o-mini", "epochs": 3,
-                     "price_per_million_tokens": 3.0},
+            "cost": {"amount": 43.83, "currency": "USD", "as_of": "2025-06-01", "epochs": 3,
+                     "model": "gpt-4o-mini", "per_million": 3.0, "tokens": 1_500_000},
         },
     }  # fmt: skip
     return built
@@ -128,7 +128,8 @@ def checked(name: str, code: str, findings: list[Plain] | None = None, **more: A
     """One check with what came of it."""
     return {"check": name, "code": code, "severity": "warning", "reason": None,
             "status": "found" if findings else "passed", "summary": f"Looks for {name}.",
-            "docs": f"docs/checks.md#{code.lower()}", "findings": findings or [], **more}  # fmt: skip
+            "docs": f"docs/checks.md#{code.lower()}", "findings": findings or [],
+            **more}  # fmt: skip
 
 
 def inspection(times: int = 1) -> Plain:
@@ -188,4 +189,4 @@ def duplicates() -> Plain:
             "rows": 12_345, "removed": 480, "curve": curve,
             "sizes": [{"size": 2, "clusters": 310}, {"size": 3, "clusters": 41},
                       {"size": 4, "clusters": 12}, {"size": 17, "clusters": 1}],
-            "pairs": [{**pair, "jaccard": round(0.99 - 0.02 * i, 3)} for i in range(10)]}  # fmt: skip
+            "pairs": [pair | {"jaccard": 0.99 - 0.02 * i} for i in range(10)]}  # fmt: skip

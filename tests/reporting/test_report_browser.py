@@ -7,10 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import curation_examples as curated
 import pytest
 import report_examples as examples
 
 from assay.reporting import render
+from assay.reporting.duplication import render_duplicates
+from assay.reporting.inspection import render_inspection
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 pytestmark = [
@@ -99,6 +102,55 @@ def test_it_answers_to_pointer_and_keys(tmp_path):
     assert (model, search) == ("tfidf_linear", "no hits")
     assert first == "boosted_trees"
     assert theme == "dark"
+
+
+FILTERS = """<script>
+const shown = () => document.querySelectorAll(".finding:not([hidden])").length, seen = [shown()];
+const set = (id, value) => { const one = document.getElementById(id);
+  one.value = value; one.dispatchEvent(new Event("input")); seen.push(shown()); };
+set("severity", "warning"); set("about", "city"); set("severity", "");  set("about", "");
+set("find", "dedup.exact"); set("find", "no such words");
+seen.push(document.querySelector("#findings .nothing").hidden ? "hits" : "none");
+document.querySelector("[data-pick=ounces]").click(); seen.push(shown());
+document.body.dataset.found = JSON.stringify(seen);
+</script>"""
+
+
+def test_findings_can_be_filtered_by_severity_field_and_words(tmp_path):
+    import json
+    from html import unescape
+
+    html = render_inspection(curated.inspection())
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
+
+    dom, console = _open(html.replace("</body>", f"{FILTERS}</body>"), tmp_path)
+    found = json.loads(unescape(re.search(r'data-found="([^"]*)"', dom).group(1)))
+
+    assert console == ""
+    assert found == [4, 2, 1, 1, 4, 1, 0, "none", 1]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        render(curated.manifest(), examples.numbers(), examples.GATES),
+        render_inspection(curated.inspection()),
+        render_duplicates(curated.duplicates()),
+    ],
+    ids=["report", "inspection", "duplicates"],
+)
+def test_no_page_is_wider_than_a_telephone(html, tmp_path):
+    """At 375 pixels and a scroll bar of 15 only what scrolls by itself is wider than the page."""
+    inside = html.replace("&", "&amp;").replace('"', "&quot;")
+    probe = """<script>addEventListener("load", () => {
+      const page = document.querySelector("iframe").contentDocument;
+      const root = page.documentElement;
+      document.body.dataset.over = root.scrollWidth - root.clientWidth; });</script>"""
+    frame = f'<iframe srcdoc="{inside}" style="width:390px;height:800px;border:0"></iframe>{probe}'
+
+    dom, _ = _open(f"<!doctype html><body>{frame}</body>", tmp_path)
+
+    assert re.search(r'data-over="(\d+)"', dom).group(1) == "0"
 
 
 def test_the_policy_keeps_foreign_scripts_out(tmp_path):

@@ -123,6 +123,19 @@ def test_what_a_step_learned_is_shown_by_its_shape():
     assert steps["labels.drop"][-1]["kind"] == "table"
 
 
+def test_mappings_that_share_their_names_are_one_table():
+    learned = {"city": {"map": {"bostn": "Boston", "NYC": "New York"},
+                        "rows": {"bostn": 50, "NYC": 3}, "why": {"bostn": "typo", "NYC": "map"},
+                        "typos": "looked for"}}  # fmt: skip
+    manifest = {"steps": [{"step": "clean.categories", "learned": learned}]}
+
+    facts, table = summarize(manifest, None)["curation"][0]["learned"]
+
+    assert facts["facts"] == [("typos", "looked for")]
+    assert [name for name, _ in table["columns"]] == ["name", "map", "rows", "why"]
+    assert table["rows"][1] == ["NYC", "New York", "3", "map"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3)

@@ -11,7 +11,6 @@ from assay.reporting.words import finite, integer, many, number, short, value
 Plain = dict[str, Any]
 MOST_EXAMPLES = 5
 KINDS = {"pass": "pass", "fail": "fail", "not measured": "inconclusive", "not applicable": "none"}
-COUNTED = ("exact_pairs", "near_pairs", "groups", "moved")
 
 
 def certificate(manifest: Mapping[str, Any]) -> Plain | None:
@@ -66,9 +65,8 @@ def _check(one: Mapping[str, Any]) -> Plain:
     """A status nobody knows is no pass."""
     status = str(one.get("status"))
     kind = KINDS.get(status, "inconclusive")
-    code = str(one.get("code"))
-    title = short(one.get("title") or code, 120)
-    measured, limit = (_number(one.get(key), code) for key in ("value", "limit"))
+    title = short(one.get("title") or one.get("code"), 120)
+    measured, limit = (_number(one.get(key)) for key in ("value", "limit"))
     detail = short(one.get("detail"), 600)
     return {
         "kind": kind,
@@ -85,11 +83,11 @@ def _check(one: Mapping[str, Any]) -> Plain:
     }
 
 
-def _number(item: Any, code: str) -> str:
+def _number(item: Any) -> str:
     known = finite(item)
     if known is None:
         return ""
-    return integer(known) if code in COUNTED and known.is_integer() else number(known)
+    return integer(known) if known.is_integer() else number(known)
 
 
 def example(one: Any) -> Plain:
@@ -136,6 +134,8 @@ def _sides(one: Mapping[str, Any]) -> tuple[Plain, tuple[Plain, Plain]]:
                     texts[str(column)] = pair.get(end) if isinstance(pair, Mapping) else pair
         else:
             facts[name] = item
+    if not (sides["a"] and sides["b"]):  # fields that happen to be called so
+        return dict(one), ({}, {})
     return facts, (sides["a"], sides["b"])
 
 

@@ -11,6 +11,7 @@ from assay.reporting.words import affixes, decimals, finite, integer, number, sh
 
 Plain = dict[str, Any]
 MOST_ROWS = 40  # of one table of findings
+MOST_COLUMNS = 8
 MOST_VALUES = 21  # twenty classes and the others together
 SIDES = ("before", "after")
 
@@ -20,7 +21,10 @@ def curation(manifest: Mapping[str, Any]) -> list[Plain]:
     shown = []
     for step in manifest.get("steps") or ():
         drawn = distribution(step.get("distribution") or {}, manifest)
-        learned = findings(step.get("learned") or {})
+        told = step.get("learned") or {}
+        if drawn and isinstance(told, Mapping):
+            told = {key: item for key, item in told.items() if key not in SIDES}
+        learned = findings(told)
         if drawn or learned:
             shown.append(
                 {
@@ -110,7 +114,7 @@ def bins(
         places = 0
     spelled = [number(edge, places, unit) for edge in edges]
     return {
-        "axis": charts.axis(known[0], known[-1], wanted=6, unit=unit) if even else None,
+        "axis": charts.axis(known[0], known[-1], wanted=6, unit=unit) if even else _ticks(spelled),
         "ends": [spelled[0], spelled[-1]],
         "bins": [
             {
@@ -127,6 +131,14 @@ def bins(
     }
 
 
+def _ticks(spelled: Sequence[str]) -> Plain:
+    """The edges of bins that are not equally wide, which are drawn as if they were."""
+    every = -(-len(spelled) // 7)
+    last = len(spelled) - 1
+    return {"ticks": [{"at": round(100 * at / last, 2), "text": spelled[at]}
+                      for at in range(0, last + 1, every)]}  # fmt: skip
+
+
 def _rows(totals: Mapping[str, float]) -> str:
     return f"{integer(totals['before'])} rows before, {integer(totals['after'])} after."
 
@@ -135,45 +147,64 @@ def findings(learned: Mapping[str, Any]) -> list[Plain]:
     """What a step learned as blocks, by the shape of what it says.
 
     Scalars are facts; names with numbers are ranked bars; names with texts are a mapping; records
-    are a table; anything deeper is a block for each of its parts.
+    of one kind, and mappings that share their names, are a table; anything deeper is taken apart.
 
     >>> [block["kind"] for block in findings({"rows": 3, "scores": {"a": 0.5, "b": 2.0}})]
     ['facts', 'bars']
     """
-    if not isinstance(learned, Mapping):
+    if not isinstance(learned, Mapping) or not learned:
         return []
-    facts = {key: item for key, item in learned.items() if _is_fact(item)}
-    blocks: list[Plain] = []
-    if facts:
-        listed = [(spaced(key), fact(item)) for key, item in facts.items()]
-        blocks.append({"kind": "facts", "label": "", "facts": listed[:MOST_ROWS]})
-    for key, item in learned.items():
-        if key not in facts:
-            blocks += _block(spaced(key), item)
-    return blocks
+    return _records("", learned) or _mixed("", learned)
 
 
 def _block(label: str, item: Any) -> list[Plain]:
-    if isinstance(item, Mapping):
-        values = list(item.values())
-        if all(finite(one) is not None for one in values):
-            return [_bars(label, item)]
-        if all(isinstance(one, str) for one in values):
-            return [_mapping(label, item)]
-        if not all(isinstance(one, Mapping) for one in values):
-            listed = [(spaced(key), fact(one)) for key, one in item.items()]
-            return [{"kind": "facts", "label": label, "facts": listed[:MOST_ROWS]}]
-        if any(_is_deep(one) for one in values) or all(
-            isinstance(inner, str) for one in values for inner in one.values()
-        ):
-            return [
-                block
-                for key, one in list(item.items())[:MOST_ROWS]
-                for block in _block(f"{label}: {short(key, 60)}", one)
-            ]
-        return [_table(label, [{"name": key, **one} for key, one in item.items()])]
-    records = [one for one in item if isinstance(one, Mapping)]
-    return [_table(label, records)] if records else []
+    if not isinstance(item, Mapping):
+        records = [one for one in item if isinstance(one, Mapping)]
+        return [_table(label, records)] if records else []
+    if item and all(finite(one) is not None for one in item.values()):
+        return [_bars(label, item)]
+    if item and all(isinstance(one, str) for one in item.values()):
+        return [_mapping(label, item)]
+    return _records(label, item) or _mixed(label, item)
+
+
+def _records(label: str, item: Mapping[str, Any]) -> list[Plain]:
+    """A line for each name, where all of them tell the same few things."""
+    inner = [one for one in item.values() if isinstance(one, Mapping)]
+    keys = {tuple(one) for one in inner}
+    few = len(inner) == len(item) and len(keys) == 1 and 1 < len(inner[0]) <= MOST_COLUMNS
+    flat = any(_is_fact(one) for record in inner for one in record.values())
+    if not few or not flat or any(_alike(one) or _is_deep(one) for one in inner):
+        return []
+    return [_table(label, [{"name": key, **one} for key, one in item.items()])]
+
+
+def _alike(item: Mapping[str, Any]) -> list[str]:
+    """The keys of mappings that share their names, two at least."""
+    names = [key for key, one in item.items() if isinstance(one, Mapping) and one]
+    groups: dict[frozenset[str], list[str]] = {}
+    for key in names:
+        groups.setdefault(frozenset(item[key]), []).append(key)
+    return next((keys for keys in groups.values() if 1 < len(keys) < MOST_COLUMNS), [])
+
+
+def _mixed(label: str, item: Mapping[str, Any]) -> list[Plain]:
+    facts = [(spaced(key), fact(one)) for key, one in item.items() if _is_fact(one)]
+    blocks: list[Plain] = []
+    if facts:
+        blocks.append({"kind": "facts", "label": label, "facts": facts[:MOST_ROWS]})
+    alike = _alike(item)
+    if alike and not any(isinstance(one, Mapping) for key in alike for one in item[key].values()):
+        names = list(item[alike[0]])
+        records = [{"name": name, **{key: item[key][name] for key in alike}} for name in names]
+        blocks.append(_table(label, records))
+    else:
+        alike = []
+    parts = [(key, one) for key, one in item.items() if not _is_fact(one) and key not in alike]
+    for key, one in parts[:MOST_ROWS]:
+        inside = f"{label}: {spaced(key)}" if label else spaced(key)
+        blocks += _block(inside, one)
+    return blocks
 
 
 def _is_fact(item: Any) -> bool:
@@ -233,7 +264,7 @@ def _mapping(label: str, item: Mapping[str, Any]) -> Plain:
 
 
 def _table(label: str, records: Sequence[Mapping[str, Any]]) -> Plain:
-    names = list(dict.fromkeys(str(key) for one in records for key in one))[:8]
+    names = list(dict.fromkeys(str(key) for one in records for key in one))[:MOST_COLUMNS]
     numeric = [
         all(one.get(name) is None or finite(one.get(name)) is not None for one in records)
         for name in names

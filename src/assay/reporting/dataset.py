@@ -311,6 +311,7 @@ def steps(manifest: Mapping[str, Any]) -> list[Plain]:
                 "parameters": [(short(k, 60), short(plain(v), 200)) for k, v in parameters.items()],
                 "changed": integer(step.get("changed")),
                 "set_aside": integer(step.get("set_aside")),
+                "added": integer(step["added"]) if finite(step.get("added")) else "",
                 "rules": rules[:20],
                 "version": short(step.get("version"), 16),
             }

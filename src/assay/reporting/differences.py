@@ -77,6 +77,12 @@ def _middle(text: str, first: bool, last: bool) -> str:
         return text
     if first and last:
         return short(text, 4 * AROUND)
-    head = "" if first else f"{text[:AROUND]} "
-    tail = "" if last else f" {text[-AROUND:]}"
+    head = "" if first else f"{_whole(text[:AROUND], -1)} "
+    tail = "" if last else f" {_whole(text[-AROUND:], 1)}"
     return f"{head}…{tail}"
+
+
+def _whole(text: str, end: int) -> str:
+    """Without the word that was cut at this end, where there are words."""
+    rest = text.partition(" ")[2] if end > 0 else text.rpartition(" ")[0]
+    return rest if len(rest) > AROUND // 2 else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from assay.reporting.summarize import summarize
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 MOST_CHARACTERS = 2_800_000  # so that the page stays under 3 MB
 
@@ -125,6 +127,7 @@ def to_png(svg: str, *, scale: float = 2.0) -> bytes:
     return bytes(vl_convert.svg_to_png(svg, scale=scale))
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     import jinja2
     from markupsafe import Markup
@@ -137,6 +140,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["json"] = lambda item: Markup(embedded(item))
+    environment.filters["ticked"] = ticked
     return environment
 
 
@@ -150,6 +154,22 @@ def embedded(item: Any) -> str:
     for sign in "<>&'":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
+
+
+def ticked(text: str) -> markupsafe.Markup:
+    """A sentence in which what stands between `backticks` is set as code.
+
+    >>> str(ticked("`a<b` is constant"))
+    '<code>a&lt;b</code> is constant'
+    """
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    whole = len(parts) % 2 == 1  # an odd tick belongs to the text
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 and whole else escape(part)
+        for place, part in enumerate(parts if whole else [text])
+    )
 
 
 def _writable(text: str) -> str:
