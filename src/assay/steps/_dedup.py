@@ -1,9 +1,7 @@
-"""What the steps that look for near duplicates share: who stays, and when to stop."""
+"""What the steps that look for near duplicates share: who is best, and when to stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,87 +12,10 @@ from assay.errors import RecipeError
 from assay.marks import Sketches
 from assay.rows import evaluate_expression, row_ids
 from assay.similar.shingles import FLAT
+from assay.steps._search import Found
 
 Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Keep = Literal["first", "longest", "complete", "newest", "best"]
-Search = Callable[[npt.NDArray[np.bool_] | None], tuple[Places, Places, Floats, bool]]
-PASSES = 8
-
-
-@dataclass(frozen=True)
-class Found:
-    """Near duplicates, found and not yet acted on.
-
-    Attributes:
-        leads: for each row the best one with the same text, -1 for a row without.
-        a, b, likeness: pairs of such rows.
-        rank: of each row; the lowest stays.
-        rows: the identity of each row.
-    """
-
-    leads: Places
-    a: Places
-    b: Places
-    likeness: Floats
-    rank: Places
-    rows: npt.NDArray[np.uint64]
-
-    def removed(self, threshold: float) -> int:
-        """How many rows go at this threshold or a higher one."""
-        return int((self.twins(threshold)[0] >= 0).sum())
-
-    def twins(self, threshold: float) -> tuple[Places, Floats]:
-        """For each row the one that stays instead, -1 for a row that stays, and their likeness."""
-        from assay.similar.choice import superfluous
-
-        good = self.likeness >= threshold
-        gone, twin, likeness = superfluous(
-            self.a[good], self.b[good], self.likeness[good], self.rank
-        )
-        count = len(self.leads)
-        twins, values = np.full(count, -1, dtype=np.int64), np.full(count, np.nan)
-        twins[gone], values[gone] = twin, likeness
-        # What goes for a row goes for its equals; where it stays, they go for it.
-        equal = np.flatnonzero((self.leads >= 0) & (self.leads != np.arange(count)))
-        lead = self.leads[equal]
-        goes = twins[lead] >= 0
-        twins[equal] = np.where(goes, twins[lead], lead)
-        values[equal] = np.where(goes, values[lead], 1.0)
-        return twins, values
-
-    def clusters(self) -> npt.NDArray[np.int64]:
-        """For each row the best row of its cluster; -1 for a row that is like no other."""
-        from assay.similar.clusters import clusters
-
-        count = len(self.leads)
-        equal = np.flatnonzero((self.leads >= 0) & (self.leads != np.arange(count)))
-        a = np.concatenate((self.a, equal))
-        b = np.concatenate((self.b, self.leads[equal]))
-        number = clusters(pl.DataFrame({"a": a, "b": b}), count)
-        order = np.lexsort((self.rank, number))
-        _, first, sizes = np.unique(number[order], return_index=True, return_counts=True)
-        best = np.where(sizes > 1, order[first], -1)
-        return best[number]
-
-
-def find(leads: Places, rank: Places, rows: pl.Series, search: Search, threshold: float) -> Found:
-    """Search for pairs until none of the rows that would stay is paired.
-
-    A search looks at only a part of the pairs where very many rows are alike, and so leaves some
-    of them; it is repeated among those that would stay.
-    """
-    a, b, likeness, crowded = search(None)
-    ids = rows.to_numpy()
-    for _ in range(PASSES if crowded else 0):
-        found = Found(leads, a, b, likeness, rank, ids)
-        stays = found.twins(threshold)[0] < 0
-        more = search(stays)
-        if not len(more[0]):
-            break
-        a, b = np.concatenate((a, more[0])), np.concatenate((b, more[1]))
-        likeness = np.concatenate((likeness, more[2]))
-    return Found(leads, a, b, likeness, rank, ids)
 
 
 def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str) -> Places:
@@ -165,16 +86,6 @@ def joined(first: Sketches, second: Sketches) -> Sketches:
     return Sketches(pl.concat(parts), wide)
 
 
-def vectors_of(sketches: Sketches, places: Places) -> npt.NDArray[np.float32]:
-    """The embeddings of some rows as one matrix."""
-    made: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(places), 1 << 15):
-        lists = sketches.wide(places[start : start + (1 << 15)])["embedding"]
-        width = lists.list.len().max()
-        made.append(lists.list.to_array(int(width)).to_numpy())  # type: ignore[arg-type]
-    return np.concatenate(made) if made else np.zeros((0, 1), np.float32)
-
-
 def preferred(table: pl.DataFrame, prefer: str) -> pl.Series:
     """What is highest stays; NaN counts as null, which is lowest."""
     values = evaluate_expression(table, prefer, name="rank")
@@ -193,7 +104,7 @@ def decided(found: Found, threshold: float, *, most: float, step: str, rule: str
     clusters = found.clusters()
     gone, count = int((twins >= 0).sum()), len(twins)
     if gone > most * count:
-        raise _too_many(found, threshold, gone, clusters, most=most, step=step)
+        raise _too_many(found, threshold, gone, most=most, step=step)
     rows = pl.Series(found.rows, dtype=pl.UInt64)
     frame = pl.DataFrame({"twin": twins, "cluster": clusters, "value": values})
     return frame.select(
@@ -209,11 +120,9 @@ def _place(name: str) -> pl.Expr:
     return pl.when(pl.col(name) >= 0).then(pl.col(name)).cast(pl.UInt32)
 
 
-def _too_many(
-    found: Found, threshold: float, gone: int, clusters: Places, *, most: float, step: str
-) -> RecipeError:
+def _too_many(found: Found, threshold: float, gone: int, *, most: float, step: str) -> RecipeError:
     count = len(found.leads)
-    sizes = np.sort(np.unique(clusters[clusters >= 0], return_counts=True)[1])[::-1]
+    sizes = found.sizes()[::-1]
     listed = ", ".join(f"{size:,}" for size in sizes[:5].tolist())
     equal = int(((found.leads >= 0) & (found.leads != np.arange(count))).sum())
     higher = [limit for limit in (0.8, 0.9, 0.95, 1.0) if limit > threshold]

@@ -5,28 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from assay.component import Decisions, Expression, Keys, Sketch, Sketches, Source, Table, Texts
 from assay.embedding import embedded
 from assay.errors import RecipeError, nearest
-from assay.rows import content_hash, row_ids
+from assay.rows import row_ids
 from assay.similar.passages import passages
 from assay.similar.shingles import shingled
-from assay.steps._dedup import (
-    Floats,
-    Keep,
-    Places,
-    as_frame,
-    decided,
-    find,
-    joined,
-    preferred,
-    ranked,
-    share_of,
-    vectors_of,
-)
+from assay.steps._dedup import Keep, as_frame, decided, joined, preferred, ranked, share_of
+from assay.steps._search import near_found, semantic_found
 
 __all__ = ["against", "exact", "near", "semantic"]
 
@@ -218,21 +206,11 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     >>> near(rows, columns=["title"], keep="longest")["rule"].to_list()
     [None, 'near duplicate', None]
     """
-    from assay.similar.pairs import lead_pairs, leaders
-
     share_of(most, "dedup.near")
     settings = {"columns": columns, "shingle": shingle, "unit": unit}
     sketches = Sketches.of(table, shingled, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.near")
-    blocks = content_hash(sketches.rows, within).to_numpy() if within else None
-    leads = leaders(sketches.rows, rank, blocks)
-    found = find(
-        leads,
-        rank,
-        row_ids(sketches.rows),
-        lambda among: lead_pairs(sketches, leads, threshold, blocks=blocks, among=among),
-        threshold,
-    )
+    found = near_found(sketches, threshold, rank=rank, within=within)
     return decided(found, threshold, most=most, step="dedup.near", rule="near duplicate")
 
 
@@ -282,24 +260,11 @@ def semantic(
     >>> semantic(rows, columns=["t"], threshold=0.7, keep="longest")["rule"].to_list()
     ['semantic duplicate', None, None]
     """
-    from assay.similar.cosine import cosine_pairs
-    from assay.similar.pairs import leaders
-
     share_of(most, "dedup.semantic")
     settings = {"columns": columns, "model": model, "dimensions": dimensions}
     sketches = Sketches.of(table, embedded, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.semantic")
-    leads = leaders(sketches.rows, rank)
-    sets = sketches.rows["_set"].fill_null(0).to_numpy()
-    chosen = np.flatnonzero(leads == np.arange(len(leads)))
-    vectors = vectors_of(sketches, chosen)
-
-    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
-        some = np.arange(len(chosen)) if among is None else np.flatnonzero(among[chosen])
-        a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, sets[chosen[some]])
-        return chosen[some[a]], chosen[some[b]], cosine, crowded
-
-    found = find(leads, rank, row_ids(sketches.rows), search, threshold)
+    found = semantic_found(sketches, threshold, rank=rank)
     return decided(found, threshold, most=most, step="dedup.semantic", rule="semantic duplicate")
 
 

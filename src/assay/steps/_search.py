@@ -1,0 +1,147 @@
+"""Searches for rows that are alike, and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.marks import Sketches
+from assay.rows import content_hash, row_ids
+
+Places = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Search = Callable[[npt.NDArray[np.bool_] | None], tuple[Places, Places, Floats, bool]]
+PASSES = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """Near duplicates, found and not yet acted on.
+
+    Attributes:
+        leads: for each row the best one with the same text, -1 for a row without.
+        a, b, likeness: pairs of such rows.
+        rank: of each row; the lowest stays.
+        rows: the identity of each row.
+    """
+
+    leads: Places
+    a: Places
+    b: Places
+    likeness: Floats
+    rank: Places
+    rows: npt.NDArray[np.uint64]
+
+    def removed(self, threshold: float) -> int:
+        """How many rows go at this threshold or a higher one."""
+        return int((self.twins(threshold)[0] >= 0).sum())
+
+    def above(self, threshold: float) -> Found:
+        """What would have been found at a higher threshold."""
+        good = self.likeness >= threshold
+        pairs = self.a[good], self.b[good], self.likeness[good]
+        return Found(self.leads, *pairs, self.rank, self.rows)
+
+    def sizes(self) -> Places:
+        """How many rows each cluster has, the largest last."""
+        members = self.clusters()
+        return np.sort(np.unique(members[members >= 0], return_counts=True)[1])
+
+    def twins(self, threshold: float) -> tuple[Places, Floats]:
+        """For each row the one that stays instead, -1 for a row that stays, and their likeness."""
+        from assay.similar.choice import superfluous
+
+        good = self.likeness >= threshold
+        gone, twin, likeness = superfluous(
+            self.a[good], self.b[good], self.likeness[good], self.rank
+        )
+        count = len(self.leads)
+        twins, values = np.full(count, -1, dtype=np.int64), np.full(count, np.nan)
+        twins[gone], values[gone] = twin, likeness
+        # What goes for a row goes for its equals; where it stays, they go for it.
+        equal = np.flatnonzero((self.leads >= 0) & (self.leads != np.arange(count)))
+        lead = self.leads[equal]
+        goes = twins[lead] >= 0
+        twins[equal] = np.where(goes, twins[lead], lead)
+        values[equal] = np.where(goes, values[lead], 1.0)
+        return twins, values
+
+    def clusters(self) -> npt.NDArray[np.int64]:
+        """For each row the best row of its cluster; -1 for a row that is like no other."""
+        from assay.similar.clusters import clusters
+
+        count = len(self.leads)
+        equal = np.flatnonzero((self.leads >= 0) & (self.leads != np.arange(count)))
+        a = np.concatenate((self.a, equal))
+        b = np.concatenate((self.b, self.leads[equal]))
+        number = clusters(pl.DataFrame({"a": a, "b": b}), count)
+        order = np.lexsort((self.rank, number))
+        _, first, sizes = np.unique(number[order], return_index=True, return_counts=True)
+        best = np.where(sizes > 1, order[first], -1)
+        return best[number]
+
+
+def find(leads: Places, rank: Places, rows: pl.Series, search: Search, threshold: float) -> Found:
+    """Search for pairs until none of the rows that would stay is paired.
+
+    A search looks at only a part of the pairs where very many rows are alike, and so leaves some
+    of them; it is repeated among those that would stay.
+    """
+    a, b, likeness, crowded = search(None)
+    ids = rows.to_numpy()
+    for _ in range(PASSES if crowded else 0):
+        found = Found(leads, a, b, likeness, rank, ids)
+        stays = found.twins(threshold)[0] < 0
+        more = search(stays)
+        if not len(more[0]):
+            break
+        a, b = np.concatenate((a, more[0])), np.concatenate((b, more[1]))
+        likeness = np.concatenate((likeness, more[2]))
+    return Found(leads, a, b, likeness, rank, ids)
+
+
+def near_found(
+    sketches: Sketches, threshold: float, *, rank: Places, within: Sequence[str] | None = None
+) -> Found:
+    """Rows whose shingles are alike, by what `shingled` noted of them."""
+    from assay.similar.pairs import lead_pairs, leaders
+
+    blocks = content_hash(sketches.rows, within).to_numpy() if within else None
+    leads = leaders(sketches.rows, rank, blocks)
+
+    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
+        return lead_pairs(sketches, leads, threshold, blocks=blocks, among=among)
+
+    return find(leads, rank, row_ids(sketches.rows), search, threshold)
+
+
+def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Found:
+    """Rows whose vectors are alike, by what `embedded` noted of them."""
+    from assay.similar.cosine import cosine_pairs
+    from assay.similar.pairs import leaders
+
+    leads = leaders(sketches.rows, rank)
+    sets = sketches.rows["_set"].fill_null(0).to_numpy()
+    chosen = np.flatnonzero(leads == np.arange(len(leads)))
+    vectors = vectors_of(sketches, chosen)
+
+    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
+        some = np.arange(len(chosen)) if among is None else np.flatnonzero(among[chosen])
+        a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, sets[chosen[some]])
+        return chosen[some[a]], chosen[some[b]], cosine, crowded
+
+    return find(leads, rank, row_ids(sketches.rows), search, threshold)
+
+
+def vectors_of(sketches: Sketches, places: Places) -> npt.NDArray[np.float32]:
+    """The embeddings of some rows as one matrix."""
+    made: list[npt.NDArray[np.float32]] = []
+    for start in range(0, len(places), 1 << 15):
+        lists = sketches.wide(places[start : start + (1 << 15)])["embedding"]
+        width = lists.list.len().max()
+        made.append(lists.list.to_array(int(width)).to_numpy())  # type: ignore[arg-type]
+    return np.concatenate(made) if made else np.zeros((0, 1), np.float32)
