@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,13 @@ import polars as pl
 
 from assay.building.write import merge_exports
 from assay.component import bind, find
-from assay.errors import StorageError
-from assay.exports.part import Part
+from assay.errors import StorageError, VersionError
+from assay.exports.part import Exported, Part, exported, merge
+from assay.exports.whole import finish
 from assay.storage import storage_errors
 from assay.version import Version, open_version
+
+SUMMARY = "exports.json"
 
 
 def export(
@@ -25,7 +29,9 @@ def export(
     parameters: Mapping[str, Any] | None = None,
     out: str | Path = "versions",
 ) -> list[Path]:
-    """Write a version out as `jsonl`, `csv`, `parquet`, `pickle` or `chat`.
+    """Write a version out in another form: as tables, training files, documents or for the Hub.
+
+    What is left out, and why, and the tokens of training files stand in `exports.json` beside them.
 
     Args:
         version: a version, its folder, or its name under `out`.
@@ -38,7 +44,8 @@ def export(
         The files written.
 
     Raises:
-        RecipeError: there is no such export, or it is given what it does not take.
+        RecipeError: there is no such export, it is given what it does not take, or what it makes
+            is not what its target asks for.
         StorageError: the folder holds something already.
 
     >>> import tempfile, polars as pl
@@ -59,6 +66,8 @@ def export(
     types = {"row_id": "string"}
     types |= {name: field["type"] for name, field in opened.manifest["fields"].items()}
     new = not folder.exists()
+    made: list[int | Exported] = []
+    splits: list[str] = []
     unfinished = folder / ".unfinished"
     try:
         with storage_errors(folder):
@@ -66,8 +75,14 @@ def export(
                 part = Part(pl.read_parquet(opened.file(file)), types, file["split"])
                 target = unfinished / f".{number:05d}"
                 target.mkdir(parents=True)
-                component.function(part, target, **given)
+                made.append(component.function(part, target, **given))
+                splits.append(file["split"])
             merge_exports(unfinished)
+            whole = merge(map(exported, made, splits))
+            finish(kind, given, unfinished, whole, _card(opened) if kind == "hub" else "")
+            if any(isinstance(one, Exported) for one in made):
+                text = json.dumps({kind: whole.plain()}, indent=1, ensure_ascii=False)
+                (unfinished / SUMMARY).write_text(text + "\n", encoding="utf-8")
             for path in unfinished.iterdir():
                 path.rename(folder / path.name)
     except BaseException:
@@ -77,4 +92,48 @@ def export(
             folder.rmdir()
         raise
     unfinished.rmdir()
-    return sorted(folder.iterdir())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def summary(folder: str | Path) -> list[str]:
+    """What an export says of itself, line by line; nothing where it says only its rows.
+
+    Raises:
+        VersionError: `exports.json` cannot be read.
+    """
+    path = Path(folder) / SUMMARY
+    if not path.is_file():
+        return []
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VersionError(f"The summary cannot be read: {error}.", where=str(path)) from None
+    return [line for name, one in found.items() for line in _told(name, one)]
+
+
+def _told(name: str, one: Mapping[str, Any]) -> list[str]:
+    lines = [f"{name}: {one['rows']:,} examples"]
+    lines += [f"  left out: {count:,}, {reason}" for reason, count in one["left_out"].items()]
+    if tokens := one.get("tokens"):
+        lines.append(
+            f"  tokens: {tokens['total']:,}, of which {tokens['trained']:,} are trained; the "
+            f"longest example has {tokens['longest']:,}"
+        )
+    if cost := one.get("cost"):
+        dated = f" of {cost['as_of']}" if "as_of" in cost else ""
+        lines.append(
+            f"  cost: about {cost['amount']:,.2f} {cost['currency']} for {cost['epochs']} "
+            f"epoch(s), by the price ({cost['source']}{dated}) of {cost['per_million']:g} for a "
+            "million tokens"
+        )
+    return lines
+
+
+def _card(version: Version) -> str:
+    path = version.path / "README.md"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise VersionError(
+            f"The version's card cannot be read: {error.strerror or error}.", where=str(path)
+        ) from None

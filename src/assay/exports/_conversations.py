@@ -119,9 +119,9 @@ def _from_field(
     if start is not None:
         systems = start[0]["system"].to_list()
     for value, system in zip(values.to_list(), systems, strict=True):
-        messages, reason = read_messages(value, target, system)
+        messages, broken = read_messages(value, target, system)
         read.append(messages)
-        why.append(f"no value for {name}" if value is None else reason)
+        why.append(f"no value for {name}" if value is None else broken)
     missing = start[1] if start is not None else None
     reason = first_reason(missing, pl.Series(why, dtype=pl.String), tools_reason)
     return Conversations(reason, None, read, tools, _groups(read, reason, tools))

@@ -7,6 +7,7 @@ something else with some texts than to copy or to trim them, each conversation i
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -143,7 +144,7 @@ def _at_once(
     group: Group, template: Template, vocabulary: str, controls: frozenset[str]
 ) -> pl.DataFrame | None:
     """All of a group by one rendering; None where each has to be rendered."""
-    if len(group.places) < _FEW:
+    if len(group.places) < _FEW or not _copies(template):
         return None
     try:
         trims = _trims(group, template)
@@ -159,6 +160,23 @@ def _at_once(
     return measure_pieces(trimmed, cut(rendered, controls), vocabulary)
 
 
+@functools.lru_cache(maxsize=64)
+def _copies(template: Template) -> bool:
+    """Whether the template copies and trims texts, and does not look into them."""
+    roles = ("system", "user", "assistant", "user", "assistant")
+    for first in (0, 1):
+        messages = [{"role": role, "content": None} for role in roles[first:]]
+        texts = pl.DataFrame({str(n): [""] for n in range(len(messages))})
+        try:
+            return (
+                _trims(Group(np.zeros(1, dtype=np.int64), messages, None, texts), template)
+                is not None
+            )
+        except Refused:
+            continue
+    return False
+
+
 def _trims(group: Group, template: Template) -> list[tuple[str, str]] | None:
     """What the template takes off the ends of each text; None where it does other things."""
     marks = [f"{SLOT}{n}{SLOT}" for n in range(group.texts.width)]
@@ -171,12 +189,12 @@ def _trims(group: Group, template: Template) -> list[tuple[str, str]] | None:
             made = made.replace(mark, begun.rstrip(right) if right else begun)
         return made
 
-    trims = [("", "")] * len(marks)
+    trims: list[tuple[str, str]] = [("", "")] * len(marks)
     for n, mark in enumerate(marks):
         padded = [*marks[:n], f"{_PAD}{mark}{_PAD}", *marks[n + 1 :]]
         rendered = template.render(_with(group, padded), group.tools)
-        for trim in itertools.product(("", "\n", _SPACE), repeat=2):
-            trims[n] = trim
+        for left, right in itertools.product(("", "\n", _SPACE), repeat=2):
+            trims[n] = (left, right)
             if filled(padded, trims) == rendered:
                 break
         else:
@@ -211,11 +229,19 @@ def _one_by_one(
     controls: frozenset[str],
 ) -> pl.DataFrame:
     """Each conversation rendered alone: those with calls, rare structures, odd templates."""
+    # A template that looks for `</think>` in an answer must find it there.
+    plain = controls
+    if not _copies(template):
+        plain = frozenset(
+            token
+            for token in controls
+            if token.startswith("<|") or not any(token in text for text in template.constants)
+        )
     pieces: list[tuple[int, str, bool, bool]] = []
     why: list[str | None] = []
     for number, (_, messages, tools) in enumerate(conversations):
         try:
-            rendered = template.marked(_broken(messages, controls), _broken(tools, controls))
+            rendered = template.marked(_broken(messages, plain), _broken(tools, plain))
         except Refused as refused:
             why.append(str(refused).replace(BREAK, ""))
             continue

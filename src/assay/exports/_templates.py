@@ -135,12 +135,8 @@ class Template:
         import jinja2
 
         try:
-            return self._template.render(
-                messages=messages,
-                tools=tools or None,
-                add_generation_prompt=prompt,
-                **self._tokens,
-            )
+            given = {"messages": messages, "tools": tools or None, **self._tokens}
+            return str(self._template.render(add_generation_prompt=prompt, **given))
         except (jinja2.TemplateError, TypeError, ValueError, AttributeError) as error:
             raise Refused(f"the template refuses it: {error}"[:200]) from None
 

@@ -129,7 +129,7 @@ def leave_out(part: Part, folder: Path, reason: pl.Series) -> Counter[str]:
     left = reason.drop_nulls()
     if not len(left):
         return Counter()
-    ids = pl.lit(None, dtype=pl.String)
+    ids = pl.Series([None], dtype=pl.String).new_from_index(0, len(left))
     if "row_id" in part.rows.columns:
         ids = part.rows["row_id"].cast(pl.String).filter(reason.is_not_null())
     with appending(folder / f"{part.split}.left_out.jsonl") as file:

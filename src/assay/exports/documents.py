@@ -168,7 +168,7 @@ def _sizes(texts: pl.Series, vocabulary: str | None) -> pl.Series:
 def _joined(parts: pl.DataFrame, limits: npt.NDArray[np.int64], overlap: int) -> pl.DataFrame:
     """Put parts together to pieces, the next piece of every text in each round."""
     doc = parts["doc"].to_numpy()
-    sums = np.concatenate([[0], np.cumsum(parts["size"].to_numpy())])
+    sums = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(parts["size"].to_numpy())])
     places = np.arange(len(sums))
     ends_paragraph = np.concatenate([[False], parts["part"].str.contains(_PARAGRAPH).to_numpy()])
     paragraph = np.maximum.accumulate(np.where(ends_paragraph, places, 0))
@@ -201,7 +201,8 @@ def _joined(parts: pl.DataFrame, limits: npt.NDArray[np.int64], overlap: int) ->
         .group_by("chunk", maintain_order=True)
         .agg(pl.col("text").str.join())["text"]
     )
-    lengths = np.concatenate([[0], np.cumsum(parts["part"].str.len_chars().to_numpy())])
+    characters = parts["part"].str.len_chars().cast(pl.Int64).to_numpy()
+    lengths = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(characters)])
     of = doc[begin] if len(begin) else np.empty(0, dtype=np.int64)
     first = np.searchsorted(doc, of)
     frame = pl.DataFrame({"doc": of, "start": lengths[begin] - lengths[first], "text": texts})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,5 +80,7 @@ def _card(card: str, parameters: Mapping[str, Any], rows: int) -> str:
     told |= {"size_categories": [size]} | yaml.safe_load(header)
     # Rows that were set aside stay at home: they are what somebody chose not to publish.
     body = body.replace(" and lie in `quarantine/`, each with its reason", "")
+    # Nor is where the source lay on somebody's machine.
+    body = re.sub(r"(?m)^(source: |- (?=/))\S*/", r"\1", body)
     shown = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
     return f"---\n{shown}---\n{body}"
