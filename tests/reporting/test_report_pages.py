@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import curation_examples as curated
+import polars as pl
 import pytest
 import report_examples as examples
 from selectolax.lexbor import LexborHTMLParser
@@ -100,6 +101,23 @@ def test_duplicates_show_the_curve_the_sizes_and_the_pairs():
     pair = page.css("#pairs .pairing")[0]
     assert "stays" in pair.text() and "is removed" in pair.text()
     assert "first only" in pair.css_first("del").text() and "out" in pair.css_first("ins").text()
+
+
+def test_what_duplicates_gives_is_what_the_page_takes(tmp_path):
+    from assay.duplication import duplicates
+
+    rows = [{"text": f"number {i} of many cups, in red with a lid and a long handle {i % 40}"}
+            for i in range(60)]  # fmt: skip
+    rows += [{"text": row["text"].replace("red", "blue")} for row in rows[:20]]
+    recipe = {"name": "cups", "source": pl.DataFrame(rows),
+              "steps": [{"dedup.near": {"columns": ["text"], "threshold": 0.7}}]}  # fmt: skip
+
+    page = LexborHTMLParser(render_duplicates(duplicates(recipe, out=tmp_path).to_dict()))
+
+    assert page.css_first("#threshold .chip").parent.text().startswith("0.7")
+    assert page.css("#pairs ins") and page.css("#pairs del")
+    assert "one of them goes" in page.css_first("#pairs").text()
+    assert "80" in page.css_first(".figures").text()
 
 
 def test_the_curve_falls_from_left_to_right():

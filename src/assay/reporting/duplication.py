@@ -13,6 +13,7 @@ from assay.reporting.words import finite, integer, many, number, share, short
 Plain = dict[str, Any]
 MOST_PAIRS = 60
 MOST_SIZES = 30
+_MARKS = {"=": "same", "-": "only a", "+": "only b"}
 
 
 def render_duplicates(document: Mapping[str, Any]) -> str:
@@ -23,13 +24,36 @@ def render_duplicates(document: Mapping[str, Any]) -> str:
     Args:
         document: `name`, `step`, `columns`, `threshold`, `rows`, `removed`, the `curve` of rows
             removed over the threshold, the `sizes` of clusters, and sampled `pairs` with the
-            `parts` in which they differ; every key may be absent.
+            `parts` in which they differ; every key may be absent. What `assay.duplicates(...)`
+            gives by `to_dict()` is taken as well.
 
     >>> page = render_duplicates({"name": "<b>", "rows": 10, "removed": 2})
     >>> "<b>" in page.partition("<h1>")[2][:40], "20.0" in page
     (False, True)
     """
-    return written("duplicates.html.j2", summarized(document))
+    return written("duplicates.html.j2", summarized(_document(document)))
+
+
+def _document(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the public function gives, in the words of the page."""
+    if "moves" not in given:
+        return given
+    removed = {one["threshold"]: one["removed"] for one in given["moves"]}
+    pairs = [
+        {
+            **dict(zip("ab", pair["rows"], strict=True)),
+            "jaccard": pair["likeness"],
+            "removed": pair["removed"],
+            "columns": {
+                name: {"parts": [(_MARKS.get(mark, mark), text) for mark, text in parts]}
+                for name, parts in pair["texts"].items()
+            },
+        }
+        for pair in given["pairs"]
+    ]
+    name = given.get("name") or f"Duplicates by {given['step']}"
+    return {**given, "name": name, "removed": removed.get(given["threshold"]), "curve": given["moves"],
+            "pairs": pairs}  # fmt: skip
 
 
 def summarized(document: Mapping[str, Any]) -> Plain:
@@ -45,8 +69,13 @@ def summarized(document: Mapping[str, Any]) -> Plain:
         ("threshold", number(threshold) if threshold is not None else ""),
     ]
     figures = [
-        ("Rows", integer(rows) if rows is not None else "", ""),
-        ("Would be removed", integer(removed) if removed is not None else "", share(removed, rows)),
+        ("Rows", _count(rows), ""),
+        ("Would be removed", _count(removed), share(removed, rows)),
+        (
+            "Equal to a row that stays",
+            integer(document["equal"]) if document.get("equal") is not None else "",
+            "",
+        ),
         ("Clusters", integer(clusters) if sizes else "", _largest(sizes)),
     ]
     return {
@@ -60,6 +89,10 @@ def summarized(document: Mapping[str, Any]) -> Plain:
         "pairs": [_pair(one) for one in pairs[:MOST_PAIRS]],
         "more_pairs": max(0, len(pairs) - MOST_PAIRS),
     }  # fmt: skip
+
+
+def _count(item: Any) -> str:
+    return "" if finite(item) is None else integer(item)
 
 
 def curve(points: Sequence[Mapping[str, Any]], threshold: float | None, rows: Any) -> Plain | None:
@@ -134,7 +167,10 @@ def _sizes(sizes: Sequence[Mapping[str, Any]]) -> list[Plain]:
 
 
 def _pair(one: Mapping[str, Any]) -> Plain:
-    removed = str(one.get("removed"))
+    removed = one.get("removed")
+    fates = ["", ""]  # which of the two goes is not always known
+    if isinstance(removed, str):
+        fates = ["is removed" if removed == side else "stays" for side in "ab"]
     similarity = finite(one.get("jaccard"))
     score = similarity if similarity is not None else finite(one.get("similarity"))
     texts = []
@@ -142,10 +178,11 @@ def _pair(one: Mapping[str, Any]) -> Plain:
         given = column.get("parts")
         both = [str(column.get(side) if column.get(side) is not None else "") for side in "ab"]
         texts.append((short(name, 60), abridged(given) if given else differences(*both)))
-    sides = [(short(one.get(side), 60), "is removed" if removed == side else "stays")
-             for side in ("a", "b")]  # fmt: skip
+    facts = [("similarity", number(score, 3))] if score is not None else []
+    if isinstance(removed, bool):
+        facts.append(("", "one of them goes" if removed else "both stay"))
     return {
-        "sides": sides,
-        "facts": [("similarity", number(score, 3))] if score is not None else [],
+        "sides": [(short(one.get(side), 60), fate) for side, fate in zip("ab", fates, strict=True)],
+        "facts": facts,
         "texts": texts,
     }

@@ -46,7 +46,7 @@ def summarized(document: Mapping[str, Any]) -> Plain:
                  for name in ("passed", "skipped", "not applicable")}  # fmt: skip
     steps = [one["step"] for one in found if one["step"]]
     return {
-        "title": short(document.get("source") or "inspection", 120),
+        "title": short(_name(document) or "inspection", 120),
         "about": _about(document),
         "verdict": _verdict(counts, fields, by_status),
         "figures": [
@@ -76,13 +76,21 @@ def _severity(check: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
     return given if given in SEVERITIES else "warning"
 
 
+def _name(document: Mapping[str, Any]) -> str:
+    """The last part of a path; several paths stay as they are."""
+    source = str(document.get("source") or "")
+    return source if ", " in source else source.rstrip("/").rpartition("/")[2]
+
+
 def _order(check: Mapping[str, Any], finding: Mapping[str, Any]) -> tuple[int, float]:
     return SEVERITIES.index(_severity(check, finding)), -(finite(finding.get("share")) or 0.0)
 
 
 def _about(document: Mapping[str, Any]) -> list[Plain]:
     rows, seen = finite(document.get("rows")), finite(document.get("looked_at"))
-    found = [("rows", integer(rows) if rows is not None else "")]
+    source = str(document.get("source") or "")
+    found = [("source", short(source, 300) if source != _name(document) else "")]
+    found.append(("rows", integer(rows) if rows is not None else ""))
     if seen is not None and rows is not None and seen < rows:
         found.append(("looked at", f"a sample of {integer(seen)} ({share(seen, rows)})"))
     if document.get("fields"):
@@ -129,7 +137,9 @@ def _finding(place: int, check: Mapping[str, Any], one: Mapping[str, Any], files
         "rows": f"{many(round(count), 'row')}, {share(one.get('share'), 1)}" if count else "",
         "measured": [(spaced(key), fact(item)) for key, item in numbers[:20]],
         "step": short(one.get("step"), 4000).strip(),
-        "examples": examples,
+        # What is about whole rows has no value to show.
+        "lines": ", ".join(item["where"] for item in examples) if not one.get("field") else "",
+        "examples": examples if one.get("field") else [],
         "suggests": any(item["suggested"] for item in examples),
     }  # fmt: skip
 
