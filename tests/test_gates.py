@@ -10,7 +10,7 @@ from assay.component import catalogue
 from assay.errors import RecipeError
 from assay.evaluation.evaluate import score as evaluate_score
 from assay.evaluation.truth import Truth
-from assay.gates import State, Verdict, better, judge, overall, pairs, rows, score, set_aside
+from assay.gates import State, Verdict, better, judge, leak, overall, pairs, rows, score, set_aside
 from assay.recipe import Use
 
 MANIFEST = {
@@ -39,7 +39,7 @@ def state() -> State:
 
 
 def test_every_gate_is_in_the_catalogue():
-    assert set(catalogue("gates")) == {"better", "rows", "score", "set_aside"}
+    assert set(catalogue("gates")) == {"better", "leak", "rows", "score", "set_aside"}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,7 @@ def test_better_is_decided_by_the_interval_of_the_difference(state):
         ("better", {"than": "por"}, "did you mean 'poor'"),
         ("better", {"than": "poor", "metric": "hit"}, "did you mean 'hits'"),
         ("bettter", {"than": "poor"}, "did you mean 'better'"),
+        ("leak", {"allow": ["grups"]}, "did you mean 'groups'"),
     ],
 )
 def test_what_does_not_exist_is_refused(state, gate, given, message):
@@ -114,6 +115,65 @@ def test_too_few_rows_are_inconclusive():
 
     assert score(state, metric="mae", max=100).verdict == "inconclusive"
     assert better(state, than="m").verdict == "inconclusive"
+
+
+def certificate(**checks):
+    """A manifest with a certificate: `code=(status, value)`."""
+    return State(
+        {
+            "certificate": {
+                "checks": [
+                    {
+                        "code": code,
+                        "title": code.capitalize(),
+                        "status": status,
+                        "value": value,
+                        "limit": 0,
+                        "detail": f"{value} found.",
+                        "examples": [{"row_a": "01", "row_b": "02"}],
+                    }
+                    for code, (status, value) in checks.items()
+                ]
+            }
+        }
+    )
+
+
+LEAKY = {"exact_pairs": ("pass", 0), "near_pairs": ("fail", 5), "adversarial": ("fail", 0.7)}
+
+
+@pytest.mark.parametrize(
+    ("checks", "given", "verdict"),
+    [
+        ({"exact_pairs": ("pass", 0), "time": ("not applicable", None)}, {}, "pass"),
+        (LEAKY, {}, "fail"),
+        (LEAKY, {"allow": ["near_pairs"]}, "fail"),
+        (LEAKY, {"allow": ["near_pairs", "adversarial"]}, "pass"),
+        (LEAKY, {"near_pairs": 5, "auc": 0.71}, "pass"),
+        (LEAKY, {"near_pairs": 4, "auc": 0.71}, "fail"),
+        ({"adversarial": ("pass", 0.58)}, {"auc": 0.55}, "fail"),
+        ({"near_pairs": ("not measured", None)}, {}, "inconclusive"),
+        ({"near_pairs": ("not measured", None)}, {"near_pairs": 9}, "inconclusive"),
+        ({"near_pairs": ("not measured", None)}, {"allow": ["near_pairs"]}, "pass"),
+        ({"near_pairs": ("not measured", None), "moved": ("fail", 2)}, {}, "fail"),
+        ({}, {}, "inconclusive"),
+    ],
+)
+def test_leaks_are_held_against_what_is_allowed(checks, given, verdict):
+    assert leak(certificate(**checks), **given).verdict == verdict
+
+
+def test_a_leak_names_the_pairs():
+    detail = leak(certificate(**LEAKY)).detail
+
+    assert "Near_pairs: 5 found. For instance 01 and 02." in detail
+    assert "Exact_pairs" not in detail
+
+
+def test_a_version_without_a_certificate_is_inconclusive():
+    assert leak(State(MANIFEST)).verdict == "inconclusive"
+    with pytest.raises(RecipeError, match="there is none"):
+        leak(State())
 
 
 def test_pairs_are_those_that_the_best_model_does_not_cover():

@@ -16,9 +16,19 @@ from assay.errors import RecipeError, nearest
 from assay.evaluation.evaluation import Comparison, Evaluation
 from assay.recipe import Use
 
-__all__ = ["better", "rows", "score", "set_aside"]
+__all__ = ["better", "leak", "rows", "score", "set_aside"]
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+CHECKS = (
+    "exact_pairs",
+    "near_pairs",
+    "groups",
+    "time",
+    "target_field",
+    "adversarial",
+    "moved",
+)
+"""The codes of a leak certificate."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,52 @@ def better(state: State, *, than: str, model: str = "best", metric: str | None =
     )
 
 
+def leak(
+    state: State,
+    *,
+    allow: list[str] | None = None,
+    exact_pairs: int = 0,
+    near_pairs: int = 0,
+    auc: float | None = None,
+) -> Verdict:
+    """Ask that no check of the leak certificate fails.
+
+    It is inconclusive if a check that applies was not measured, or there is no certificate.
+
+    Args:
+        state: what to look at.
+        allow: checks that may fail or be left unmeasured: `exact_pairs`, `near_pairs`, `groups`,
+            `time`, `target_field`, `adversarial`, `moved`.
+        exact_pairs: how many rows may equal a row of an earlier split.
+        near_pairs: how many rows may have a near duplicate in an earlier split.
+        auc: the highest area under the curve with which a classifier may tell train from the
+            rest; without it, what the certificate itself says.
+
+    Raises:
+        RecipeError: `allow` names a check that there is not.
+
+    >>> found = {"code": "moved", "title": "Moved rows", "status": "fail", "detail": "3 rows."}
+    >>> state = State({"certificate": {"checks": [found]}})
+    >>> leak(state).detail, leak(state, allow=["moved"]).verdict
+    ('Moved rows: 3 rows.', 'pass')
+    """
+    gate = "leak: none" if not allow else f"leak: none but {', '.join(allow)}"
+    for name in allow or ():
+        _known("check", name, dict.fromkeys(CHECKS))
+    certificate = _manifest(state).get("certificate") or {}
+    checks = [one for one in certificate.get("checks", ()) if one["code"] not in (allow or ())]
+    if not certificate.get("checks"):
+        why = "the recipe says `certificate: off`, or there is one split only"
+        return Verdict(gate, "inconclusive", f"The version has no leak certificate: {why}.")
+    limits = {"exact_pairs": exact_pairs, "near_pairs": near_pairs, "adversarial": auc}
+    failed = [one for one in checks if _leaks(one, limits.get(one["code"]))]
+    open_ones = [one for one in checks if one["status"] == "not measured"]
+    said = failed or open_ones or [one for one in checks if one["status"] == "pass"]
+    detail = " ".join(f"{one['title']}: {one['detail']}{_examples(one)}" for one in said)
+    verdict: Outcome = "fail" if failed else "inconclusive" if open_ones else "pass"
+    return Verdict(gate, verdict, detail or "No check of the certificate applies.")
+
+
 def judge(gates: Sequence[Use], state: State) -> tuple[Verdict, ...]:
     """Hold the state against every gate of a recipe, in order.
 
@@ -240,6 +296,26 @@ def _evaluation(state: State) -> Evaluation:
             hint="give the recipe a `target` and `models`",
         )
     return state.evaluation
+
+
+def _leaks(check: Mapping[str, Any], limit: float | None) -> bool:
+    """Whether a check fails: by the gate's own limit where it has one."""
+    value = check.get("value")
+    if check["status"] not in ("pass", "fail") or not limit or value is None:
+        return bool(check["status"] == "fail")
+    return bool(value > limit)
+
+
+def _examples(check: Mapping[str, Any]) -> str:
+    """The first rows that failed, as ids of a pair or of single rows."""
+    if check["status"] != "fail":
+        return ""
+    pairs = [
+        f"{one['row_a']} and {one['row_b']}" if "row_a" in one else one.get("row")
+        for one in check.get("examples", ())
+    ]
+    shown = [str(pair) for pair in pairs if pair][:3]
+    return f" For instance {'; '.join(shown)}." if shown else ""
 
 
 def _known(kind: str, name: str, known: Mapping[str, Any]) -> Any:
