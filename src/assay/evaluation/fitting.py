@@ -169,6 +169,7 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
         kinds=kinds,
         seed=recipe.seed,
         weights=train[weight[0]] if weight else None,
+        validation_weights=validation[weight[0]] if weight else None,
     )
     rows = parts[split]
     truth = Truth(

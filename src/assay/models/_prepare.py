@@ -93,6 +93,7 @@ class Lesson:
         other: inputs of the validation rows.
         other_y: their values.
         weights: how much each of the rows counts; None: all alike.
+        other_weights: how much each validation row counts.
     """
 
     training: Training
@@ -103,6 +104,7 @@ class Lesson:
     other: pl.DataFrame
     other_y: Floats
     weights: Floats | None = None
+    other_weights: Floats | None = None
 
     def weights_of(self, part: Any) -> Floats | None:
         """The weights of some of the rows."""
@@ -150,7 +152,6 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
     order = order[~np.isnan(y[order])]
     other_y = answer.learned(training.validation_target)
     usable = np.flatnonzero(~np.isnan(other_y))
-    weights = training.weights
     return Lesson(
         training=training,
         answer=answer,
@@ -159,8 +160,16 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
         row=training.row[order],
         other=training.validation_rows[usable],
         other_y=other_y[usable],
-        weights=None if weights is None else weights.cast(pl.Float64).to_numpy()[order],
+        weights=_plain(training.weights, order),
+        other_weights=_plain(training.validation_weights, usable),
     )
+
+
+def _plain(weights: pl.Series | None, places: Integers) -> Floats | None:
+    if weights is None:
+        return None
+    plain: Floats = weights.cast(pl.Float64).fill_null(1.0).to_numpy()[places]
+    return plain
 
 
 def class_answer(training: Training, model: str) -> Answer:

@@ -60,22 +60,24 @@ def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
     if not len(judges):
         return solve((x, lesson.y, lesson.weights), default, count)
     if x_other is not None:
-        return _search(lesson, (x, lesson.y, lesson.weights), (x_other, lesson.other_y))
+        other = (x_other, lesson.other_y, lesson.other_weights)
+        return _search(lesson, (x, lesson.y, lesson.weights), other)
     part = (x[learns], lesson.y[learns], lesson.weights_of(learns))
-    found = _search(lesson, part, (x[judges], lesson.y[judges]))
+    judged = (x[judges], lesson.y[judges], lesson.weights_of(judges))
+    found = _search(lesson, part, judged)
     return solve((x, lesson.y, lesson.weights), found.strength, count, found)
 
 
-def _search(lesson: Lesson, learned: Learned, judged: tuple[Any, Floats]) -> Linear:
+def _search(lesson: Lesson, learned: Learned, judged: Learned) -> Linear:
     strengths, count = STRENGTHS[lesson.training.task], len(lesson.answer.present)
     start = strengths.index(DEFAULT[lesson.training.task])
     best = solve(learned, strengths[start], count)
-    best_loss = _loss(best.scores(judged[0]), judged[1])
+    best_loss = _loss(best.scores(judged[0]), *judged[1:])
     for way in (strengths[start + 1 :], strengths[:start][::-1]):
         moved = False
         for strength in way:
             found = solve(learned, strength, count, best)
-            loss = _loss(found.scores(judged[0]), judged[1])
+            loss = _loss(found.scores(judged[0]), *judged[1:])
             if loss >= best_loss:
                 break
             best, best_loss, moved = found, loss, True
@@ -127,8 +129,8 @@ def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> 
     return found
 
 
-def _loss(scores: Floats, truth: Floats) -> float:
+def _loss(scores: Floats, truth: Floats, weights: Floats | None) -> float:
     if scores.ndim == 1:
-        return float(((scores - truth) ** 2).mean())
+        return float(np.average((scores - truth) ** 2, weights=weights))
     of_truth = scores[np.arange(len(truth)), truth.astype(np.int64)]
-    return float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+    return float(np.average(-np.log(np.maximum(of_truth, 1e-12)), weights=weights))

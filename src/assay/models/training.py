@@ -32,6 +32,7 @@ class Training:
         seed: the recipe's seed.
         weights: how much each train row counts, above 0, where a step of the recipe weighs rows;
             None: all count alike. The baselines `constant` and `random` do not look at them.
+        validation_weights: the same of the validation rows, null counting as 1.
     """
 
     rows: pl.DataFrame
@@ -44,6 +45,7 @@ class Training:
     kinds: Mapping[str, FieldType]
     seed: int = 0
     weights: pl.Series | None = None
+    validation_weights: pl.Series | None = None
 
 
 class Fitted(Protocol):

@@ -166,10 +166,11 @@ def _boost(
         return xgboost.train(settings, full, rounds), rounds
     if lesson.other.height:
         data = full
-        judged = _data(features, features.matrix(lesson.other), lesson.other_y)
+        other = features.matrix(lesson.other)
+        judged = _data(features, other, lesson.other_y, lesson.other_weights)
     else:
         data = _data(features, x[learns], lesson.y[learns], lesson.weights_of(learns))
-        judged = _data(features, x[judges], lesson.y[judges])
+        judged = _data(features, x[judges], lesson.y[judges], lesson.weights_of(judges))
     booster = xgboost.train(
         settings,
         data,

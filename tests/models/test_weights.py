@@ -1,0 +1,45 @@
+"""Weights of rows reach every model that learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.component import find
+from assay.models.training import Training
+
+
+def training(weight: float | None) -> Training:
+    """Rows whose inputs say nothing of the class, of which one in five is the rare one."""
+    rng = np.random.default_rng(0)
+    words = np.array(["red", "blue", "green", "round"])
+    rows = pl.DataFrame(
+        {"x": rng.normal(size=600), "text": [" ".join(rng.choice(words, 4)) for _ in range(600)]}
+    )
+    target = pl.Series(np.where(np.arange(600) % 5 == 0, "rare", "usual"))
+    weights = None if weight is None else (target == "rare").cast(pl.Float64) * (weight - 1) + 1
+    return Training(
+        rows=rows,
+        target=target,
+        validation_rows=rows.clear(),
+        validation_target=target.clear(),
+        row=pl.Series(range(600), dtype=pl.UInt64),
+        task="class",
+        classes=("rare", "usual"),
+        kinds={"x": "number", "text": "string"},
+        weights=weights,
+    )
+
+
+@pytest.mark.parametrize("name", ["tabular_linear", "tfidf_linear", "boosted_trees"])
+def test_a_class_that_weighs_more_is_held_for_more_likely(name):
+    model = find("models", name).function
+
+    shares = [
+        model(given).predict(given.rows)["proba_rare"].mean()
+        for given in (training(None), training(4.0))
+    ]
+
+    assert shares[0] == pytest.approx(0.2, abs=0.06)
+    assert shares[1] == pytest.approx(0.5, abs=0.1)
