@@ -56,6 +56,16 @@ def test_ids_are_the_published_ones(name, text):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_ids_stand_for_the_bytes_of_the_text(name):
+    texts = pl.Series(["Hello world 12.5 in\n\n\t'll é中😀 naïve ２", "x" * 999])
+
+    ids = tokens.encode(texts, name).to_list()
+
+    sizes = tokens.load(name).bytes_of
+    assert [int(sizes[one].sum()) for one in ids] == texts.str.len_bytes().to_list()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_control_tokens_in_data_are_plain_text(name):
     control = sorted(tokens.specials(name))
     texts = pl.Series([f"a{one}b" for one in control])

@@ -175,7 +175,9 @@ class _Bundled:
 
     @functools.cached_property
     def bytes_of(self) -> npt.NDArray[np.int64]:
-        return np.array([len(token) for token in self._tokenizer.token_byte_values()])
+        # `token_byte_values` is sorted by bytes, not by id; it says only how many there are.
+        plain = range(len(self._tokenizer.token_byte_values()))
+        return np.array([len(self._tokenizer.decode_single_token_bytes(one)) for one in plain])
 
 
 class _FromFile:
@@ -254,17 +256,18 @@ def _cut(texts: pl.Series, known: Vocabulary, at_most: int, side: str) -> pl.Ser
 
 def _sliced(texts: pl.Series, size: npt.NDArray[np.int64], side: str) -> pl.Series:
     """The first or last `size` bytes of each text, less the bytes of a character that is cut."""
-    frame = pl.DataFrame({"t": texts.cast(pl.Binary), "n": size})
-    raw = pl.col("t").bin.head(pl.col("n")) if side == "end" else pl.col("t").bin.tail(pl.col("n"))
-    # A character has four bytes at most, so a whole one remains after dropping up to three.
-    tries = [
-        raw.bin.head(pl.max_horizontal(pl.col("n") - less, 0))
-        if side == "end"
-        else raw.bin.tail(pl.max_horizontal(pl.col("n") - less, 0))
-        for less in range(4)
-    ]
-    whole = pl.coalesce([one.cast(pl.String, strict=False) for one in tries])
-    return frame.select(whole.fill_null("")).to_series()
+    raw = texts.to_frame("t").select(pl.col("t").cast(pl.Binary)).to_series()
+    joined = np.frombuffer(b"".join(raw.to_list()) + b" ", dtype=np.uint8)
+    ends = np.cumsum(raw.bin.size().cast(pl.Int64).to_numpy())
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
+    place, step = (starts + size, -1) if side == "end" else (ends - size, 1)
+    # The bytes of a character behind its first are 10xxxxxx, three at most.
+    for _ in range(3):
+        place = place + step * ((joined[place] & 0xC0) == 0x80)
+    size = place - starts if side == "end" else ends - place
+    frame = pl.DataFrame({"t": raw, "n": size})
+    cut = pl.col("t").bin.head(pl.col("n")) if side == "end" else pl.col("t").bin.tail(pl.col("n"))
+    return frame.select(cut.cast(pl.String)).to_series()
 
 
 def _searched(texts: pl.Series, known: Vocabulary, at_most: int, side: str) -> pl.Series:
