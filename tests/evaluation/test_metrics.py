@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,19 +170,50 @@ def test_a_score_ranks_like_a_probability():
         probability.log_loss(by_score, one(60))
 
 
+TASKS = {
+    "regression": "number",
+    "classification": "class",
+    "probability": "class",
+    "ranking": "ranking",
+    "multilabel": "labels",
+    "text": "text",
+}
+WORDS = np.array(["a", "big", "red", "fox", "ran", "over", "one", "lazy", "dog"])
+
+
+def example(name: str, seed: int, n: int, k: int, positive: int | None = None) -> Scored | None:
+    """Rows that a metric can be measured on; None where k classes are too few for it."""
+    task = task_of(name)
+    draw = np.random.default_rng(seed)
+    if task == "number":
+        scored = numbers(seed, n)
+        width = draw.uniform(0, 60, n)
+        return replace(scored, low=scored.prediction - width, high=scored.prediction + width)
+    if task == "class":
+        return None if name == "top_k" and k < 4 else labelled(seed, k, n, positive=positive)
+    sides = [[draw.permutation(WORDS)[: 1 + row % 4].tolist() for row in range(n)] for _ in "ab"]
+    write = " ".join if task == "text" else json.dumps
+    return Scored(*(np.array([write(one) for one in side], dtype=object) for side in sides))
+
+
+def task_of(name: str) -> str:
+    return TASKS[catalogue("metrics")[name].function.__module__.rpartition(".")[2]]
+
+
 @pytest.mark.parametrize("name", sorted(catalogue("metrics")))
 @CALM
 @given(data=st.data())
 def test_integer_weights_equal_repeated_rows(name, data):
-    task = "number" if name in regression.__all__ else "class"
-    (measure,) = measures(name, task)
+    # How many labels there are is no matter of the rows that are drawn.
+    given = {"labels": 9} if name == "hamming_loss" else {}
+    (measure,) = measures([(name, given)], task_of(name))
     n = data.draw(st.integers(2, 12))
     seed = data.draw(st.integers(0, 10**6))
     k = data.draw(st.integers(2, 4))
     positive = data.draw(st.sampled_from([None, 0, 1]))
-    scored = numbers(seed, n) if task == "number" else labelled(seed, k, n, positive=positive)
+    scored = example(name, seed, n, k, positive)
     times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
-    if not times.sum():
+    if not times.sum() or scored is None:
         return
     rows = np.repeat(np.arange(n), times)
     repeated = Scored(
@@ -190,6 +223,8 @@ def test_integer_weights_equal_repeated_rows(name, data):
         None,
         scored.classes,
         scored.positive,
+        None if scored.low is None else scored.low[rows],
+        None if scored.high is None else scored.high[rows],
     )
 
     weighted = measure.values(scored, times[None, :].astype(np.float64))[0]
@@ -200,9 +235,9 @@ def test_integer_weights_equal_repeated_rows(name, data):
 
 @pytest.mark.parametrize("name", sorted(catalogue("metrics")))
 def test_single_precision_is_precise_enough_for_intervals(name):
-    task = "number" if name in regression.__all__ else "class"
-    (measure,) = measures(name, task)
-    scored = numbers(1, 500) if task == "number" else labelled(1, 3, 500)
+    (measure,) = measures(name, task_of(name))
+    scored = example(name, 1, 500, 4)
+    assert scored is not None
     weights = np.random.default_rng(0).multinomial(500, np.full(500, 1 / 500), 20)
 
     single = measure.values(scored, weights.astype(np.float32))

@@ -72,7 +72,11 @@ def contrast_of(
     draws = None
     if a.draws is not None and b.draws is not None:
         draws = measure.distance(a.draws) - measure.distance(b.draws)
-    if measure.is_share and not units.grouped and a.entry.carried is None:
+    alone = not units.grouped and a.entry.carried is None
+    if measure.name == "max_error":
+        why = "none: the largest error of more rows would be larger"
+        interval, p, test = Interval(None, None, why), None, why
+    elif measure.is_share and alone and measure.aim is None:
         interval, p, test = compare_outcomes(
             measure.outcomes(a.entry.scored), measure.outcomes(b.entry.scored)
         )

@@ -35,6 +35,8 @@ def details_of(
     """
     if not len(scored) or scored.prediction is None:
         return {}
+    if scored.truth.dtype == object:  # texts and lists
+        return {}
     if scored.classes:
         return {
             "confusion": confusion(scored),

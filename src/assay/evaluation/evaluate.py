@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assay.errors import PredictionsError, nearest
+from assay.evaluation.compare import Margin
 from assay.evaluation.details import details_of
 from assay.evaluation.evaluation import Evaluation, ModelInfo
 from assay.evaluation.measures import Asked, Measure, default_metrics, measures
+from assay.evaluation.methods import IntervalKind
 from assay.evaluation.predictions import about as told
 from assay.evaluation.predictions import align, outputs, read_predictions
 from assay.evaluation.scoring import Contest, Entrant, Setting
@@ -43,6 +45,10 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
     task: Task | None = None,
     seed: int = 0,
     name: str | None = None,
+    groups: str | None = None,
+    weights: str | None = None,
+    interval: IntervalKind | None = None,
+    margin: Margin = None,
 ) -> Evaluation:
     """Score anybody's predictions against the truth, with intervals and paired comparisons.
 
@@ -55,9 +61,17 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
         target: the column of the truth that holds the true value.
         metrics: names, or (name, parameters); by default what suits the task.
         positive: of two classes, the one that metrics are about.
-        task: `number` or `class`; told from the values if not given.
+        task: `number` or `class`, told from the values if not given; or `text`, or for lists of
+            items `ranking` (their order counts) or `labels` (it does not).
         seed: of the bootstrap.
         name: of the evaluation; the truth file's stem if not given.
+        groups: the column of the truth that says which rows belong together; they are resampled
+            together.
+        weights: the column of the truth that says how much each row counts.
+        interval: `exact` for Clopper-Pearson where a metric is a proportion, `normal` for t
+            intervals, `bootstrap` for BCa throughout; each metric's own if not given.
+        margin: the largest difference that does not matter, for all metrics or by metric; one
+            point, or one hundredth of the value, if not given.
 
     Raises:
         PredictionsError: predictions do not fit the truth.
@@ -82,11 +96,22 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
         task=task,
         positive=positive,
         name=name or name_of(truth, "evaluation"),
+        groups=groups,
+        weights=weights,
     )
     aligned, notes = align(tables, held.ids, column)
     infos = [told(model, frame) for model, frame in aligned.items()]
-    result = score(held, aligned, metrics or [], seed=seed, about=infos)
+    asked = Figures(interval, margin)
+    result = score(held, aligned, metrics or [], seed=seed, about=infos, figures=asked)
     return result.model_copy(update={"notes": [*notes, *result.notes]})
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How intervals are made and what difference does not matter; see `evaluate`."""
+
+    interval: IntervalKind | None = None
+    margin: Margin = None
 
 
 def score(
@@ -97,6 +122,7 @@ def score(
     seed: int = 0,
     about: Sequence[ModelInfo] = (),
     pairs: Pairs = (),
+    figures: Figures = Figures(),
 ) -> Evaluation:
     """Score models on the same rows.
 
@@ -110,6 +136,7 @@ def score(
         about: what is known of the models beside; one that failed is named here only, with its
             error.
         pairs: models to compare beside the best one with each other one.
+        figures: how intervals are made and what difference does not matter.
 
     Raises:
         PredictionsError: predictions do not fit the truth, or a pair names an unknown model.
@@ -128,14 +155,18 @@ def score(
         graded = any(proba_columns(f) or "score" in f.columns for f in predictions.values())
         metrics = default_metrics(truth.task, binary=truth.positive is not None, graded=graded)
     asked = measures(metrics, truth.task)
+    carried = None
+    if truth.weights is not None:
+        carried = truth.weights.to_numpy() / truth.weights.mean()
     models = {
-        name: Entrant(name, *outputs(frame, truth, classes), asked)
+        name: Entrant(name, *outputs(frame, truth, classes), asked, carried)
         for name, frame in predictions.items()
     }
     best = _best(models, asked)
     wanted = _pairs(models, best, pairs, {info.model for info in about})
-    work = Contest(len(truth.ids), Setting(seed), models, wanted, asked)
-    infos = _infos(models, about, len(truth.ids))
+    setting = Setting(seed, truth.groups, carried, figures.interval, figures.margin)
+    work = Contest(len(truth.ids), setting, models, wanted, asked)
+    infos = _infos(models, about, len(truth.ids), predictions)
     scores = [work.score(model, m, truth.split) for model in models.values() for m in asked]
     return Evaluation(
         name=truth.name,
@@ -153,6 +184,9 @@ def score(
         comparisons=work.comparisons(),
         best=best,
         details={name: _details(model, truth, seed) for name, model in models.items()},
+        groups=truth.groups.name if truth.groups is not None else None,
+        weights=truth.weights.name if truth.weights is not None else None,
+        detectable=work.detectable(),
         notes=notes + [note for info in infos if (note := _missing_note(info, truth))],
     )
 
@@ -171,7 +205,7 @@ def _check_heights(truth: Truth, predictions: Mapping[str, pl.DataFrame]) -> Non
 
 def _plain_labels(truth: Truth) -> Truth:
     """Labels in the one form that predicted labels are read in."""
-    if truth.task == "number":
+    if truth.task != "class":
         return truth
     classes = labels(pl.Series(truth.classes, dtype=pl.String))
     return replace(truth, values=labels(truth.values), classes=tuple(classes.drop_nulls()))
@@ -193,8 +227,13 @@ def _in_canonical_order(
     notes = [f"{lost:,} rows without a true value are left out."] if lost else []
     hashes = text_hash(truth.ids).to_numpy()[rows]
     order = rows[np.argsort(hashes, kind="stable")]
-    inputs = truth.inputs[order] if truth.inputs is not None else None
-    ordered = replace(truth, ids=truth.ids[order], values=truth.values[order], inputs=inputs)
+    beside: dict[str, Any] = {
+        name: None if part is None else part[order]
+        for name, part in (
+            ("inputs", truth.inputs), ("groups", truth.groups), ("weights", truth.weights)
+        )
+    }  # fmt: skip
+    ordered = replace(truth, ids=truth.ids[order], values=truth.values[order], **beside)
     return ordered, {name: frame[order] for name, frame in predictions.items()}, notes
 
 
@@ -229,21 +268,44 @@ def _pairs(
     return pairs
 
 
-def _infos(models: Mapping[str, Entrant], about: Sequence[ModelInfo], n: int) -> list[ModelInfo]:
+def _infos(
+    models: Mapping[str, Entrant],
+    about: Sequence[ModelInfo],
+    n: int,
+    predictions: Mapping[str, pl.DataFrame],
+) -> list[ModelInfo]:
     known = {info.model: info for info in about}
     order = [*known, *(name for name in models if name not in known)]
     return [
         known.get(name, ModelInfo(model=name)).model_copy(
-            update={"missing": n - len(models[name].scored) if name in models else n}
+            update={
+                "missing": n - len(models[name].scored) if name in models else n,
+                "unparsable": _unparsable(models[name], predictions[name]) if name in models else 0,
+            }
         )
         for name in order
     ]
+
+
+def _unparsable(model: Entrant, frame: pl.DataFrame) -> int:
+    """Rows that have an answer of which nothing can be made."""
+    if "prediction" not in frame.columns:
+        return 0
+    texts = frame["prediction"]
+    given = texts.is_not_null()
+    if texts.dtype == pl.String:
+        given &= (texts.str.strip_chars() != "").fill_null(False)
+    elif texts.dtype.is_float():
+        given &= texts.is_not_nan().fill_null(False)
+    return int((given.to_numpy() & ~model.usable).sum())
 
 
 def _missing_note(info: ModelInfo, truth: Truth) -> str | None:
     if not info.missing:
         return None
     why = f" ({info.error})" if info.error else ""
+    if info.unparsable:
+        why += f" ({info.unparsable:,} of them hold an answer that cannot be read)"
     return (
         f"{info.model}: {info.missing:,} of {len(truth.ids):,} rows have no usable prediction"
         f"{why}; they are not scored."

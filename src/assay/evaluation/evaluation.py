@@ -33,6 +33,7 @@ class ModelInfo(_Part):
     seconds: float | None = None
     cost: float | None = None
     missing: int = Field(default=0, description="rows without a usable prediction")
+    unparsable: int = Field(default=0, description="of these, rows whose answer cannot be read")
     error: str | None = Field(default=None, description="why there are none, or why some lack")
 
 
@@ -86,7 +87,7 @@ class Evaluation(_Part):
     assay: str = __version__
     name: str
     version: str | None = None
-    task: Literal["number", "class"]
+    task: Literal["number", "class", "ranking", "labels", "text"]
     target: str
     unit: str | None = None
     positive: str | None = None

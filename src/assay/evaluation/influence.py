@@ -34,6 +34,8 @@ def closed_form(
         of_ranking = {"roc_auc": of_area, "average_precision": of_precision}.get(function.__name__)
         if of_ranking is not None:
             return _over_classes(scored, carried, of_ranking, measure.parameters.get("of"))
+    if function.__name__ == "max_error" and function.__module__.startswith("assay."):
+        return float(scored.absolute_error.max()), np.zeros(len(scored))
     in_numbers = function.__module__ == "assay.evaluation.metrics.regression"
     if in_numbers and function.__name__ == "median_ae":
         weights = np.ones(len(scored)) if carried is None else carried

@@ -9,11 +9,25 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.component import Component, bind, catalogue, find
-from assay.errors import RecipeError
+from assay.errors import RecipeError, nearest
 from assay.evaluation.scored import Floats, Scored
 from assay.recipe import Use
 
 UNBOUNDED = ("r2", "explained_variance")
+_TASKS = {
+    "regression": "number",
+    "classification": "class",
+    "probability": "class",
+    "ranking": "ranking",
+    "multilabel": "labels",
+    "text": "text",
+}
+_USUAL = {
+    "number": ("mae", "rmse", "median_ae", "r2"),
+    "ranking": ("ndcg", "map", "mrr"),
+    "labels": ("labels_f1", "jaccard", "labels_exact"),
+    "text": ("exact_match", "token_f1", "rouge_l", "chrf"),
+}
 Asked = str | tuple[str, Mapping[str, Any]] | Use
 
 
@@ -71,7 +85,7 @@ class Measure:
     @property
     def is_share(self) -> bool:
         """Whether it is the share of rows for which something holds."""
-        return self.component.gives == "proportion"
+        return self.component.gives == "proportion" or self.name == "interval_coverage"
 
     def values(self, scored: Scored, weights: Floats) -> Floats:
         """(b,) its value for each line of (b, n) weights."""
@@ -94,7 +108,7 @@ def measures(asked: Sequence[Asked] | str, task: str) -> list[Measure]:
     Args:
         asked: names with commas between, or a list of names, of (name, parameters) or of a
             recipe's uses.
-        task: `number` or `class`.
+        task: `number`, `class`, `ranking`, `labels` or `text`.
 
     Raises:
         RecipeError: a metric does not exist, does not suit the task, stands twice under one
@@ -121,8 +135,8 @@ def default_metrics(task: str, *, binary: bool, graded: bool) -> list[str]:
     >>> default_metrics("class", binary=False, graded=False)
     ['accuracy', 'balanced_accuracy', 'f1']
     """
-    if task == "number":
-        return ["mae", "rmse", "median_ae", "r2"]
+    if task in _USUAL:
+        return list(_USUAL[task])
     ranked = ["roc_auc", "average_precision"] if binary else ["roc_auc"]
     return ["accuracy", "balanced_accuracy", "f1", *(ranked if graded else [])]
 
@@ -144,9 +158,15 @@ def _measure(asked: Asked, task: str) -> Measure:
         name, given, title = asked.strip(), {}, asked.strip()
     else:
         name, given, title = asked[0], dict(asked[1]), asked[0]
+    if name not in catalogue("metrics"):
+        raise RecipeError(
+            f"metrics: there is no {name!r}.",
+            allowed=suits(task),
+            hint=nearest(name, suits(task)),
+        )
     component = find("metrics", name)
     if _task_of(component) not in (task, None):
-        what = "numbers" if task == "number" else "classes"
+        what = {"number": "numbers", "class": "classes", "text": "texts"}.get(task, task)
         raise RecipeError(
             f"The metric {name!r} does not suit a target of {what}.", allowed=suits(task)
         )
@@ -154,8 +174,8 @@ def _measure(asked: Asked, task: str) -> Measure:
 
 
 def _task_of(component: Component) -> str | None:
-    """Metrics for numbers stand in the module `regression`; a user's own may be for either."""
+    """The module of a metric says what it is for; a user's own may be for anything."""
     package, _, module = component.function.__module__.rpartition(".")
     if not package.startswith("assay."):
         return None
-    return "number" if module == "regression" else "class"
+    return _TASKS[module]

@@ -12,6 +12,7 @@ import polars as pl
 
 from assay.errors import PredictionsError
 from assay.evaluation.evaluation import ModelInfo
+from assay.evaluation.lists import lists
 from assay.evaluation.scored import Floats, Scored
 from assay.evaluation.tables import name_of, read_table
 from assay.evaluation.truth import Truth, needed, proba_columns, unique_ids
@@ -106,13 +107,15 @@ def outputs(frame: pl.DataFrame, truth: Truth, classes: tuple[str, ...]) -> tupl
     truth_values, known = _true_values(truth, classes)
     proba, usable = _probabilities(frame, truth, classes)
     score = _score(frame, truth, classes)
+    low, high, within = _bounds(frame, truth)
+    usable &= within
     prediction: npt.NDArray[Any] | None = None
     if "prediction" in frame.columns and frame["prediction"].null_count() < frame.height:
         prediction, given = _predicted(frame["prediction"], truth, classes)
         usable &= given
     elif proba is not None:
         prediction = proba.argmax(axis=1)
-    elif score is None:
+    elif score is None and low is None:
         if "prediction" not in frame.columns:
             hint = "or `proba_<class>` columns, or `score`" if truth.task == "class" else None
             needed(frame, ["prediction"], f"the predictions ({hint})" if hint else "predictions")
@@ -121,7 +124,7 @@ def outputs(frame: pl.DataFrame, truth: Truth, classes: tuple[str, ...]) -> tupl
     if score is not None:
         usable &= np.isfinite(score)
     positive = classes.index(truth.positive) if truth.positive in classes else None
-    scored = Scored(truth_values, prediction, proba, score, classes, positive)
+    scored = Scored(truth_values, prediction, proba, score, classes, positive, low, high)
     return scored, usable & known
 
 
@@ -159,6 +162,8 @@ def _true_values(truth: Truth, classes: tuple[str, ...]) -> tuple[npt.NDArray[An
     if truth.task == "number":
         values = truth.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
         return values, np.isfinite(values)
+    if truth.task != "class":
+        return truth.values.fill_null("").to_numpy(), truth.values.is_not_null().to_numpy()
     codes = _codes(truth.values, classes)
     return codes, codes >= 0
 
@@ -169,6 +174,11 @@ def _predicted(
     if truth.task == "number":
         read = numbers(values)
         return read.fill_null(np.nan).to_numpy(), read.is_not_null().to_numpy()
+    if truth.task != "class":
+        text = values.cast(pl.String) if truth.task == "text" else lists(values)
+        # An empty list of items is an answer; an empty text is none.
+        given = text.is_not_null() & (text != "").fill_null(False)
+        return text.fill_null("").to_numpy(), given.to_numpy()
     plain = labels(values)
     if values.dtype.is_float():
         plain = plain.set(values.is_nan(), None)
@@ -224,7 +234,7 @@ def _refuse(bad: Usable, truth: Truth, proba: Floats, what: str) -> None:
 
 
 def _score(frame: pl.DataFrame, truth: Truth, classes: tuple[str, ...]) -> Floats | None:
-    if "score" not in frame.columns or truth.task == "number":
+    if "score" not in frame.columns or truth.task != "class":
         return None
     values = numbers(frame["score"])
     if not values.count():
@@ -236,6 +246,26 @@ def _score(frame: pl.DataFrame, truth: Truth, classes: tuple[str, ...]) -> Float
             hint=f"`--positive {classes[-1]}`" if len(classes) == 2 else "use `proba_` columns",
         )
     return values.fill_null(np.nan).to_numpy()
+
+
+def _bounds(frame: pl.DataFrame, truth: Truth) -> tuple[Floats | None, Floats | None, Usable]:
+    everywhere = np.ones(frame.height, dtype=bool)
+    if truth.task != "number" or not {"low", "high"} <= set(frame.columns):
+        return None, None, everywhere
+    low, high = (numbers(frame[name]).fill_null(np.nan).to_numpy() for name in ("low", "high"))
+    usable = np.isfinite(low) & np.isfinite(high)
+    if not usable.any():
+        return None, None, everywhere
+    turned = usable & (low > high)
+    if turned.any():
+        first = int(np.flatnonzero(turned)[0])
+        raise PredictionsError(
+            f"Predicted intervals end below where they begin in {int(turned.sum()):,} rows.",
+            where=f"row {truth.ids[first]}",
+            received=[float(low[first]), float(high[first])],
+            allowed="`low` of at most `high`",
+        )
+    return low, high, usable
 
 
 def _summed(frame: pl.DataFrame, column: str) -> float | None:

@@ -24,6 +24,8 @@ Codes = npt.NDArray[np.int64]
 
 LowerIsBetter = Annotated[Floats, Mark("lower")]
 HigherIsBetter = Annotated[Floats, Mark("higher")]
+HasAnAim = Annotated[Floats, Mark("aim")]
+"""Neither low nor high is best but 1, or what the metric's parameter `level` says."""
 Proportion = Annotated[Floats, Mark("proportion")]
 """Higher is better, and the value is the share of rows for which something holds. Such a metric
 uses the weights in matrix products and row sums only, so that they may be a sparse matrix."""
@@ -41,6 +43,8 @@ class Scored:
         score: (n,) any number that rises with the positive class, or None.
         classes: the k labels; empty where the target is a number.
         positive: the code of the positive class, if one is named.
+        low: (n,) lower bounds that the model gave for the truth, or None.
+        high: (n,) upper bounds.
     """
 
     truth: npt.NDArray[Any]
@@ -49,10 +53,17 @@ class Scored:
     score: Floats | None = None
     classes: tuple[str, ...] = ()
     positive: int | None = None
+    low: Floats | None = None
+    high: Floats | None = None
     _memory: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a metric computed of these rows and may want again."""
+        return self._memory
 
     @property
     def predicted(self) -> npt.NDArray[Any]:
@@ -66,6 +77,19 @@ class Scored:
                 "this metric needs predicted values", hint="add a column `prediction`"
             )
         return self.prediction
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The predicted intervals.
+
+        Raises:
+            PredictionsError: there are none.
+        """
+        if self.low is None or self.high is None:
+            raise PredictionsError(
+                "this metric needs predicted intervals", hint="add the columns `low` and `high`"
+            )
+        return self.low, self.high
 
     @property
     def probabilities(self) -> Floats:
@@ -136,11 +160,13 @@ class Scored:
             return self
         pick = [
             None if part is None else part[rows]
-            for part in (self.truth, self.prediction, self.proba, self.score)
-        ]
-        truth, prediction, proba, score = pick
+            for part in (
+                self.truth, self.prediction, self.proba, self.score, self.low, self.high
+            )
+        ]  # fmt: skip
+        truth, prediction, proba, score, low, high = pick
         assert truth is not None
-        return Scored(truth, prediction, proba, score, self.classes, self.positive)
+        return Scored(truth, prediction, proba, score, self.classes, self.positive, low, high)
 
 
 @dataclass(frozen=True, eq=False)

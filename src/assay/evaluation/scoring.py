@@ -16,6 +16,7 @@ from assay.evaluation.intervals import Interval, number
 from assay.evaluation.linear import Entry, Linear, linear, value_of
 from assay.evaluation.measures import Measure
 from assay.evaluation.methods import IntervalKind, interval_of, needs_draws
+from assay.evaluation.power import detectable
 from assay.evaluation.resampling import (
     RESAMPLES,
     Pool,
@@ -113,6 +114,7 @@ class Contest:
         for plan in self.plans:
             self._add(models[plan.a], plan.rows)
             self._add(models[plan.b], plan.rows)
+        self._errors: dict[str, list[float]] = {}
         self._draw()
 
     @property
@@ -181,7 +183,9 @@ class Contest:
 
     def _closed(self, measure: Measure) -> bool:
         """Whether two models are compared on this metric without resamples."""
-        return measure.name == "roc_auc" or (measure.is_share and self.plain)
+        if measure.name in ("roc_auc", "max_error"):
+            return True
+        return measure.is_share and self.plain and measure.aim is None
 
     def score(self, model: Entrant, measure: Measure, split: str) -> Score:
         """One metric of one model, with its interval."""
@@ -214,7 +218,10 @@ class Contest:
     def comparisons(self) -> list[Comparison]:
         """Every pair on every metric that both have."""
         found = [self._contrast(plan, m) for m in self.asked for plan in self.plans]
-        return conclude([contrast for contrast in found if contrast is not None])
+        contrasts = [contrast for contrast in found if contrast is not None]
+        for one in contrasts:
+            self._errors.setdefault(one.metric, []).append(one.error)
+        return conclude(contrasts)
 
     def _contrast(self, plan: Plan, measure: Measure) -> Contrast | None:
         rows = _name(plan.rows)
@@ -234,6 +241,24 @@ class Contest:
             units=self.units,
             margin=self.setting.margin,
         )
+
+    def detectable(self) -> dict[str, float]:
+        """For each metric the difference that these rows show with a chance of 80 %.
+
+        The middle one of the pairs' standard errors counts; with one model alone, that of its
+        score, as if another's errors went half along with it.
+        """
+        found = {}
+        for measure in self.asked:
+            errors = self._errors.get(measure.title) or [
+                one.error
+                for (_, _, title), one in self.found.items()
+                if title == measure.title and one.value is not None and np.isfinite(one.error)
+            ]
+            middle = float(np.median(errors)) if errors else 0.0
+            if middle > 0:
+                found[measure.title] = detectable(middle)
+        return found
 
     def influences(self, names: Iterable[str], title: str, rows: Rows) -> list[Floats]:
         """The influences by unit of some models on one metric and the same rows."""

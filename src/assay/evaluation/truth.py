@@ -9,9 +9,17 @@ from typing import Any, Literal
 import polars as pl
 
 from assay.errors import PredictionsError, nearest
-from assay.evaluation.values import all_numbers, in_order, labels, numbers
+from assay.evaluation.lists import lists
+from assay.evaluation.values import all_numbers, in_order, labels, numbers, texts
 
-Task = Literal["number", "class"]
+Task = Literal["number", "class", "ranking", "labels", "text"]
+_READ = {
+    "number": numbers,
+    "class": labels,
+    "ranking": lists,
+    "labels": lists,
+    "text": texts,
+}
 _IDS = ("row_id", "id")
 _POSITIVES = (("0", "1"), ("false", "true"), ("no", "yes"))
 """Pairs of which the second is the positive class unless another is named."""
@@ -24,8 +32,9 @@ class Truth:
 
     Attributes:
         ids: String, one for each row, without repeats.
-        values: Float64 for numbers, String for classes.
-        task: `number` or `class`.
+        values: Float64 for numbers, String for classes and texts, JSON texts for lists of items
+            (`ranking`, where their order counts, and `labels`, where it does not).
+        task: what is predicted.
         target: the name of what is predicted.
         classes: known labels; those of the values and of `proba_` columns are added.
         positive: of two classes, the one that metrics are about.
@@ -34,6 +43,8 @@ class Truth:
         version: of the data, if it has one.
         unit: of the target.
         split: which rows these are.
+        groups: what keeps rows together: rows of one group are resampled together.
+        weights: how much each row counts.
     """
 
     ids: pl.Series
@@ -47,6 +58,8 @@ class Truth:
     version: str | None = None
     unit: str | None = None
     split: str = "test"
+    groups: pl.Series | None = None
+    weights: pl.Series | None = None
 
 
 def truth_from(
@@ -57,6 +70,8 @@ def truth_from(
     task: Task | None = None,
     positive: str | None = None,
     name: str = "evaluation",
+    groups: str | None = None,
+    weights: str | None = None,
 ) -> Truth:
     """Take ids and true values out of a table.
 
@@ -73,8 +88,9 @@ def truth_from(
     """
     if not table.height:
         raise PredictionsError("The truth holds no rows.", where=name)
-    target = target or _target(table, id)
-    needed(table, [id, target], "the truth")
+    beside = [column for column in (groups, weights) if column is not None]
+    target = target or _target(table.drop(beside, strict=False), id)
+    needed(table, [id, target, *beside], "the truth")
     ids = labels(table[id])
     unique_ids(ids, "the truth")
     raw = table[target]
@@ -82,13 +98,30 @@ def truth_from(
         task = "number" if positive is None and _is_quantity(raw) else "class"
     return Truth(
         ids=ids.alias("row_id"),
-        values=numbers(raw) if task == "number" else labels(raw),
+        values=_READ[task](raw),
         task=task,
         target=target,
         positive=positive,
         inputs=table.drop(id, target),
         name=name,
+        groups=None if groups is None else labels(table[groups]).alias(groups),
+        weights=None if weights is None else _weights(table[weights], ids),
     )
+
+
+def _weights(values: pl.Series, ids: pl.Series) -> pl.Series:
+    read = numbers(values).alias(values.name)
+    bad = read.is_null() | (read < 0)
+    if bad.any():
+        place = int(bad.arg_max() or 0)
+        raise PredictionsError(
+            f"{int(bad.sum()):,} of {len(read):,} rows have no weight of at least 0.",
+            where=f"the truth, column {values.name!r}, row {ids[place]}",
+            received=values[place],
+        )
+    if not read.sum() > 0:
+        raise PredictionsError("All weights are 0.", where=f"the truth, column {values.name!r}")
+    return read
 
 
 def id_column(truth: pl.DataFrame, predictions: Sequence[pl.DataFrame], id: str | None) -> str:
@@ -150,7 +183,7 @@ def unique_ids(ids: pl.Series, where: str) -> None:
 
 def classes_of(truth: Truth, tables: Sequence[pl.DataFrame]) -> tuple[str, ...]:
     """Every label of the truth and of the predictions' `proba_` columns, in order."""
-    if truth.task == "number":
+    if truth.task != "class":
         return ()
     named = {label for table in tables for label in proba_columns(table)}
     return in_order({*truth.classes, *truth.values.drop_nulls().unique(), *named})

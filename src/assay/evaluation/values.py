@@ -53,6 +53,15 @@ def labels(values: pl.Series) -> pl.Series:
     return text.select(pl.when(plain != "").then(plain).alias("value"))["value"]
 
 
+def texts(values: pl.Series) -> pl.Series:
+    """Read texts as they stand.
+
+    >>> texts(pl.Series([1, None])).to_list()
+    ['1', None]
+    """
+    return values.cast(pl.String)
+
+
 def all_numbers(values: pl.Series) -> bool:
     """Whether there are values and all are numbers, or texts that are nothing but a number.
 

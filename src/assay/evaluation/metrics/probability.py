@@ -16,14 +16,17 @@ from assay.evaluation.scored import (
     Floats,
     HigherIsBetter,
     LowerIsBetter,
+    Proportion,
     Ranking,
     Scored,
     mean,
     reached,
     share,
+    sums,
+    total,
 )
 
-__all__ = ["average_precision", "log_loss", "roc_auc"]
+__all__ = ["average_precision", "brier", "ece", "log_loss", "roc_auc", "top_k"]
 
 
 def roc_auc(scored: Scored, weights: Floats, *, of: str | None = None) -> HigherIsBetter:
@@ -75,6 +78,83 @@ def log_loss(scored: Scored, weights: Floats) -> LowerIsBetter:
     given = scored.probabilities[np.arange(len(scored)), scored.truth]
     tiny = np.finfo(np.float64).eps
     return mean(-np.log(np.clip(given, tiny, 1 - tiny)), weights)
+
+
+def brier(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Mean squared distance of the probabilities from what was true.
+
+    For two classes it is that of one of them, from 0 to 1; for more the sum over the classes, from
+    0 to 2, as Brier had it.
+
+    Reference: Brier (1950), Monthly Weather Review 78:1-3.
+
+    Raises:
+        PredictionsError: there are no probabilities.
+
+    >>> scored = Scored(np.array([0, 1]), None, np.array([[0.5, 0.5], [0.0, 1.0]]),
+    ...                 classes=("a", "b"))
+    >>> brier(scored, np.ones((1, 2))).tolist()
+    [0.125]
+    """
+    given = scored.probabilities
+    of_truth = given[np.arange(len(scored)), scored.truth]
+    # (1 - p)² for the true class and p² for the others, without a table of what was true.
+    squares = np.einsum("nk,nk->n", given, given) + 1 - 2 * of_truth
+    return mean(squares / 2 if len(scored.classes) == 2 else squares, weights)
+
+
+def ece(scored: Scored, weights: Floats, *, bins: int = 15) -> LowerIsBetter:
+    """Expected calibration error: how far confidence is from accuracy, averaged over bins.
+
+    Args:
+        scored: the rows.
+        weights: (b, n) how often each row counts.
+        bins: of equal width, over the largest probability of each row.
+
+    Few rows in a bin make it larger by chance alone, so only models on the same rows compare.
+
+    Reference: Guo, Pleiss, Sun and Weinberger (2017), ICML, PMLR 70:1321-1330.
+
+    Raises:
+        PredictionsError: there are no probabilities.
+
+    >>> scored = Scored(np.array([0, 1]), None, np.array([[0.9, 0.1], [0.9, 0.1]]),
+    ...                 classes=("a", "b"))
+    >>> ece(scored, np.ones((1, 2))).round(4).tolist()
+    [0.4]
+    """
+    given = scored.probabilities
+    chosen = given.argmax(axis=1)
+    confidence = given[np.arange(len(scored)), chosen]
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.zeros((len(scored), bins))
+    gap[np.arange(len(scored)), place] = (chosen == scored.truth) - confidence
+    return share(np.abs(sums(gap, weights)).sum(axis=1), total(weights))
+
+
+def top_k(scored: Scored, weights: Floats, *, k: int = 3) -> Proportion:
+    """Share of rows whose class is among the k most probable ones.
+
+    Of equally probable classes the first counts as more probable.
+
+    Raises:
+        PredictionsError: there are no probabilities, or no more than k classes.
+
+    >>> proba = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    >>> scored = Scored(np.array([1, 2]), None, proba, classes=("a", "b", "c"))
+    >>> top_k(scored, np.ones((1, 2)), k=2).tolist()
+    [0.5]
+    """
+    given = scored.probabilities
+    if k >= len(scored.classes):
+        raise PredictionsError(
+            f"top_k with k = {k} is always 1 for {len(scored.classes)} classes",
+            hint=f"set k under {len(scored.classes)}",
+        )
+    of_truth = given[np.arange(len(scored)), scored.truth][:, None]
+    earlier = np.arange(given.shape[1])[None, :] < scored.truth[:, None]
+    before = ((given > of_truth) | ((given == of_truth) & earlier)).sum(axis=1)
+    return mean((before < k).astype(np.float64), weights)
 
 
 def ranked_classes(scored: Scored, of: str | None) -> list[int]:

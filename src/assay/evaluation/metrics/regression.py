@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.errors import PredictionsError
 from assay.evaluation.scored import (
     Floats,
+    HasAnAim,
     HigherIsBetter,
     LowerIsBetter,
     Proportion,
@@ -17,7 +19,22 @@ from assay.evaluation.scored import (
     total,
 )
 
-__all__ = ["hits", "mae", "median_ae", "r2", "rmse", "rmsle"]
+__all__ = [
+    "calibration_slope",
+    "explained_variance",
+    "hits",
+    "interval_coverage",
+    "interval_width",
+    "mae",
+    "mape",
+    "max_error",
+    "median_ae",
+    "quantile_loss",
+    "r2",
+    "rmse",
+    "rmsle",
+    "smape",
+]
 
 
 def mae(scored: Scored, weights: Floats) -> LowerIsBetter:
@@ -65,12 +82,8 @@ def r2(scored: Scored, weights: Floats) -> HigherIsBetter:
     [0.5]
     """
     rows = total(weights)
-    # Centred first, so that what is subtracted below is small and nothing cancels.
-    centred = scored.truth - scored.truth.mean()
-    squares = sums(centred**2, weights)
-    spread = squares - share(sums(centred, weights) ** 2, rows, empty=0.0)
+    spread, constant = _spread(scored.truth, weights)
     residual = sums(scored.absolute_error**2, weights)
-    constant = spread <= squares * np.finfo(weights.dtype).eps * 8
     explained = 1 - residual / np.where(constant, 1, spread)
     value = np.where(constant, np.where(residual == 0, 1.0, 0.0), explained)
     return np.asarray(np.where(rows < 2, np.nan, value))
@@ -105,6 +118,136 @@ def hits(
     return mean(near(scored, amount, share), weights)
 
 
+def mape(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Mean absolute error as a share of the truth; 0.1 is 10 %.
+
+    Raises:
+        PredictionsError: a truth is 0, of which nothing is a share.
+
+    >>> mape(Scored(np.array([10.0, 20.0]), np.array([12.0, 16.0])), np.ones((1, 2))).tolist()
+    [0.2]
+    """
+    if not scored.truth.all():
+        raise PredictionsError("mape needs a truth other than 0", hint="use smape or mae")
+    return mean(scored.absolute_error / np.abs(scored.truth), weights)
+
+
+def smape(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Mean of the error as a share of the mean size of truth and prediction; from 0 to 2.
+
+    Where both are 0 the error is 0.
+
+    Reference: Makridakis (1993), International Journal of Forecasting 9:527-529.
+
+    >>> smape(Scored(np.array([0.0, 20.0]), np.array([5.0, 20.0])), np.ones((1, 2))).tolist()
+    [1.0]
+    """
+    size = (np.abs(scored.truth) + np.abs(scored.predicted)) / 2
+    error = scored.absolute_error
+    return mean(np.divide(error, size, out=np.zeros(len(scored)), where=size > 0), weights)
+
+
+def quantile_loss(scored: Scored, weights: Floats, *, quantile: float = 0.5) -> LowerIsBetter:
+    """Mean pinball loss of predictions that are meant to be a quantile of the truth.
+
+    Args:
+        scored: the rows.
+        weights: (b, n) how often each row counts.
+        quantile: between 0 and 1; at 0.9 it costs nine times as much to be under the truth as to be
+            over it, at 0.5 the loss is half the mean absolute error.
+
+    Reference: Koenker and Bassett (1978), Econometrica 46:33-50.
+
+    >>> scored = Scored(np.array([10.0, 10.0]), np.array([0.0, 20.0]))
+    >>> quantile_loss(scored, np.eye(2), quantile=0.9).round(4).tolist()
+    [9.0, 1.0]
+    """
+    under = scored.truth - scored.predicted
+    return mean(np.maximum(quantile * under, (quantile - 1) * under), weights)
+
+
+def max_error(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Largest absolute error. It has no interval: of more rows it would be larger.
+
+    >>> max_error(Scored(np.zeros(2), np.array([3.0, -4.0])), np.ones((1, 2))).tolist()
+    [4.0]
+    """
+    order = scored.error_order[::-1]
+    ordered = scored.absolute_error[order]
+    found = np.take(weights, order, axis=1) > 0
+    return np.where(found.any(axis=1), ordered[found.argmax(axis=1)], np.nan)
+
+
+def explained_variance(scored: Scored, weights: Floats) -> HigherIsBetter:
+    """Share of the truth's variance that the predictions explain, whatever their mean error is.
+
+    It is undefined (NaN) for fewer than two rows. Where the truth is constant it is 1 if the error
+    is too, and else 0, as in scikit-learn.
+
+    >>> truth = np.array([1.0, 2.0, 3.0])
+    >>> explained_variance(Scored(truth, truth + 5), np.ones((1, 3))).tolist()
+    [1.0]
+    """
+    rows = total(weights)
+    spread, constant = _spread(scored.truth, weights)
+    residual, exact = _spread(scored.predicted - scored.truth, weights)
+    explained = 1 - np.where(exact, 0.0, residual) / np.where(constant, 1, spread)
+    value = np.where(constant, np.where(exact, 1.0, 0.0), explained)
+    return np.asarray(np.where(rows < 2, np.nan, value))
+
+
+def calibration_slope(scored: Scored, weights: Floats) -> HasAnAim:
+    """Slope of the truth on the predictions; 1 is best, under 1 they are too extreme.
+
+    It is undefined (NaN) where all predictions are the same.
+
+    Reference: Cox (1958), Biometrika 45:562-565.
+
+    >>> scored = Scored(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+    >>> calibration_slope(scored, np.ones((1, 3))).tolist()
+    [0.5]
+    """
+    rows = total(weights)
+    truth, predicted = (v - v.mean() for v in (scored.truth, scored.predicted))
+    both = sums(truth * predicted, weights)
+    both = both - share(sums(truth, weights) * sums(predicted, weights), rows, empty=0.0)
+    spread, constant = _spread(scored.predicted, weights)
+    return np.asarray(np.where(constant, np.nan, both / np.where(constant, 1, spread)))
+
+
+def interval_coverage(scored: Scored, weights: Floats, *, level: float = 0.9) -> HasAnAim:
+    """Share of rows whose truth lies in the predicted interval; `level` is best.
+
+    Args:
+        scored: the rows, with the columns `low` and `high`.
+        weights: (b, n) how often each row counts.
+        level: the share of rows that the intervals are meant to cover.
+
+    Raises:
+        PredictionsError: there are no predicted intervals.
+
+    >>> scored = Scored(np.array([1.0, 5.0]), None, low=np.zeros(2), high=np.full(2, 2.0))
+    >>> interval_coverage(scored, np.ones((1, 2))).tolist()
+    [0.5]
+    """
+    low, high = scored.bounds
+    return mean(((low <= scored.truth) & (scored.truth <= high)).astype(np.float64), weights)
+
+
+def interval_width(scored: Scored, weights: Floats) -> LowerIsBetter:
+    """Mean width of the predicted intervals, in the unit of the target; see the coverage first.
+
+    Raises:
+        PredictionsError: there are no predicted intervals.
+
+    >>> scored = Scored(np.array([1.0, 5.0]), None, low=np.zeros(2), high=np.array([2.0, 4.0]))
+    >>> interval_width(scored, np.ones((1, 2))).tolist()
+    [3.0]
+    """
+    low, high = scored.bounds
+    return mean(high - low, weights)
+
+
 def near(scored: Scored, amount: float, share: float) -> Floats:
     """(n,) 1 where the error is under the amount or under the share of the truth, else 0."""
     size = np.abs(scored.truth)
@@ -112,3 +255,12 @@ def near(scored: Scored, amount: float, share: float) -> Floats:
         scored.absolute_error, size, out=np.full(len(scored), np.inf), where=size > 0
     )
     return np.asarray((scored.absolute_error < amount) | (relative < share), dtype=np.float64)
+
+
+def _spread(values: Floats, weights: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(b,) weighted sums of squared distances from the mean, and whether all values are equal."""
+    # Centred first, so that what is subtracted below is small and nothing cancels.
+    centred = values - values.mean()
+    squares = sums(centred**2, weights)
+    spread = squares - share(sums(centred, weights) ** 2, total(weights), empty=0.0)
+    return np.asarray(spread), np.asarray(spread <= squares * np.finfo(weights.dtype).eps * 8)
