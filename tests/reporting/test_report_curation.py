@@ -108,6 +108,19 @@ def test_a_step_shows_the_target_before_and_after():
     assert [row.css_first("th").text() for row in classes.css("tbody tr")][-1] == "other"
 
 
+def test_classes_that_are_folded_are_never_the_largest():
+    before = {**{f"class {i}": 20 - i for i in range(20)}, "other": 500}
+    after = dict.fromkeys(before, 1)
+    given = {"field": "y", "kind": "class", "before": before, "after": after}
+    manifest = {"steps": [{"step": "balance.classes", "distribution": given}]}
+
+    drawn = summarize(manifest, None)["curation"][0]["distribution"]
+
+    assert "The largest class holds 2.8\u202f% of the rows before" in drawn["about"]
+    assert drawn["rows"][0]["after"]["width"] == 100
+    assert drawn["rows"][-1]["value"] == "other" and drawn["rows"][-1]["before"]["width"] == 0
+
+
 def test_what_a_step_learned_is_shown_by_its_shape():
     steps = {one["step"]: one["learned"] for one in summarize(curated.manifest(), None)["curation"]}
 
@@ -129,7 +142,7 @@ def test_mappings_that_share_their_names_are_one_table():
                         "typos": "looked for"}}  # fmt: skip
     manifest = {"steps": [{"step": "clean.categories", "learned": learned}]}
 
-    facts, table = summarize(manifest, None)["curation"][0]["learned"]
+    table, facts = summarize(manifest, None)["curation"][0]["learned"]
 
     assert facts["facts"] == [("typos", "looked for")]
     assert [name for name, _ in table["columns"]] == ["name", "map", "rows", "why"]

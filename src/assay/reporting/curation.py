@@ -64,7 +64,10 @@ def _classes(given: Mapping[str, Any]) -> Plain | None:
         side: {name: counts[side].get(name, 0.0) / (totals[side] or 1) for name in names}
         for side in SIDES
     }
-    widest = max((part for side in parts.values() for part in side.values()), default=0.0)
+    # What is folded is no class: it has no bar, and is never the largest.
+    folded = {"other"} if len(names) == MOST_VALUES else set()
+    widest = max((parts[side][name] for side in SIDES for name in names if name not in folded),
+                 default=0.0)  # fmt: skip
     if not widest:
         return None
     rows = [
@@ -74,14 +77,19 @@ def _classes(given: Mapping[str, Any]) -> Plain | None:
                 side: {
                     "rows": integer(counts[side].get(name, 0.0)),
                     "share": share(counts[side].get(name, 0.0), totals[side]),
-                    "width": round(100 * parts[side][name] / widest, 2),
+                    "width": round(100 * parts[side][name] / widest, 2)
+                    if name not in folded
+                    else 0,
                 }
                 for side in SIDES
             },
         }
         for name in names
     ]
-    first = {side: max(counts[side].values(), default=0.0) for side in SIDES}
+    first = {
+        side: max((n for name, n in counts[side].items() if name not in folded), default=0.0)
+        for side in SIDES
+    }
     largest = " and ".join(
         f"{share(first[side], totals[side])} of the rows {side}" for side in SIDES
     )
@@ -190,16 +198,17 @@ def _alike(item: Mapping[str, Any]) -> list[str]:
 
 def _mixed(label: str, item: Mapping[str, Any]) -> list[Plain]:
     facts = [(spaced(key), fact(one)) for key, one in item.items() if _is_fact(one)]
+    alike = _alike(item)
+    if any(isinstance(one, Mapping) for key in alike for one in item[key].values()):
+        alike = []
     blocks: list[Plain] = []
     if facts:
-        blocks.append({"kind": "facts", "label": label, "facts": facts[:MOST_ROWS]})
-    alike = _alike(item)
-    if alike and not any(isinstance(one, Mapping) for key in alike for one in item[key].values()):
+        above = "" if alike else label
+        blocks.append({"kind": "facts", "label": above, "facts": facts[:MOST_ROWS]})
+    if alike:
         names = list(item[alike[0]])
         records = [{"name": name, **{key: item[key][name] for key in alike}} for name in names]
-        blocks.append(_table(label, records))
-    else:
-        alike = []
+        blocks.insert(0, _table(label, records))
     parts = [(key, one) for key, one in item.items() if not _is_fact(one) and key not in alike]
     for key, one in parts[:MOST_ROWS]:
         inside = f"{label}: {spaced(key)}" if label else spaced(key)

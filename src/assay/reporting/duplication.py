@@ -51,9 +51,13 @@ def _document(given: Mapping[str, Any]) -> Mapping[str, Any]:
         }
         for pair in given["pairs"]
     ]
-    name = given.get("name") or f"Duplicates by {given['step']}"
-    return {**given, "name": name, "removed": removed.get(given["threshold"]), "curve": given["moves"],
-            "pairs": pairs}  # fmt: skip
+    return {
+        **given,
+        "name": given.get("name") or f"Duplicates by {given['step']}",
+        "removed": removed.get(given["threshold"]),
+        "curve": given["moves"],
+        "pairs": pairs,
+    }
 
 
 def summarized(document: Mapping[str, Any]) -> Plain:
@@ -71,11 +75,7 @@ def summarized(document: Mapping[str, Any]) -> Plain:
     figures = [
         ("Rows", _count(rows), ""),
         ("Would be removed", _count(removed), share(removed, rows)),
-        (
-            "Equal to a row that stays",
-            integer(document["equal"]) if document.get("equal") is not None else "",
-            "",
-        ),
+        ("Equal to a row that stays", _count(document.get("equal")), ""),
         ("Clusters", integer(clusters) if sizes else "", _largest(sizes)),
     ]
     return {
