@@ -40,7 +40,7 @@ class Duplicates:
         moves: for each threshold `threshold`, `removed` (rows that go), `share` (of all rows) and
             `clusters`.
         sizes: for the step's threshold, `size` (rows of a cluster) and `clusters` (of that size).
-        equal: how many rows have word for word the text of another row that stays.
+        equal: how many rows have the text of another row, word for word, beside that one.
         pairs: a sample of pairs that are alike and not equal, most alike first: `likeness`,
             `removed` (whether the threshold is reached), `rows` (both ids) and `texts` (for each
             column its parts: `=` in both, `-` in the first only, `+` in the second only).
@@ -122,7 +122,7 @@ class Duplicates:
         own = next(move for move in self.moves if move["threshold"] == self.threshold)
         return (
             f"{self.step} on {', '.join(self.columns)}: {own['removed']:,} of {self.rows:,} rows"
-            f" would go at {self.threshold:g}; {self.equal:,} of them are equal to a row that stays"
+            f" would go at {self.threshold:g}; {self.equal:,} have the very text of another row"
         )
 
 

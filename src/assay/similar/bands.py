@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.similar.shingles import CHARACTERS, HASHES, WORDS
 
-BANDS = 32
+BANDS = 48
 CROWD = 48
 """A bucket of at most so many rows is compared each with each."""
 NEIGHBOURS = 12
@@ -22,13 +22,14 @@ def rows_per_band(threshold: float) -> int:
     """How many MinHash values a band joins: more for a higher threshold, which spares comparisons.
 
     Two rows of similarity s share one of b bands of r values with the probability 1 - (1 - s^r)^b
-    (Leskovec, Rajaraman & Ullman 2014, Mining of Massive Datasets, section 3.4). The largest r is
-    taken that finds 98.5 % of the pairs at the threshold itself.
+    (Leskovec, Rajaraman & Ullman 2014, Mining of Massive Datasets, section 3.4). The largest r up
+    to 6 is taken with which that is 0.998 at the threshold itself; the bands share values, so a
+    little less is found (`python -m benchmarks.near --what curve`).
 
     >>> [rows_per_band(threshold) for threshold in (0.5, 0.7, 0.9)]
-    [3, 5, 8]
+    [3, 5, 6]
     """
-    fit = [r for r in range(2, 9) if 1 - (1 - threshold**r) ** BANDS >= 0.985]
+    fit = [r for r in range(2, 7) if 1 - (1 - threshold**r) ** BANDS >= 0.998]
     return max(fit, default=2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 
 from assay.errors import RecipeError
 from assay.marks import Sketches
-from assay.rows import evaluate_expression, row_ids
+from assay.rows import ROW, evaluate_expression, row_ids
 from assay.similar.shingles import FLAT
 from assay.steps._search import Found
 
@@ -47,6 +48,17 @@ def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank
+
+
+def noted(
+    table: pl.DataFrame | Sketches,
+    sketch: Callable[..., pl.DataFrame],
+    settings: Mapping[str, Any],
+) -> Sketches:
+    """The sketches of a step, of whose frame the rows keep the identity that they have there."""
+    if not isinstance(table, Sketches) and ROW not in table.columns:
+        table = table.with_columns(row_ids(table).alias(ROW))
+    return Sketches.of(table, sketch, settings)
 
 
 def share_of(most: float, step: str) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import numpy as np
 import polars as pl
 
-from assay.component import Decisions, Expression, Keys, Sketch, Sketches, Source, Table, Texts
+from assay.component import Decisions, Expression, Keys, Sketch, Source, Table, Texts
 from assay.embedding import embedded
 from assay.errors import RecipeError, nearest
 from assay.rows import row_ids
 from assay.similar.passages import passages
 from assay.similar.shingles import shingled
-from assay.steps._dedup import Keep, as_frame, decided, joined, preferred, ranked, share_of
+from assay.steps._dedup import Keep, as_frame, decided, joined, noted, preferred, ranked, share_of
 from assay.steps._search import near_found, semantic_found
 
 __all__ = ["against", "exact", "near", "semantic"]
@@ -66,8 +66,8 @@ def against(
 
     settings = {"columns": columns, "shingle": shingle, "unit": unit}
     share_of(most, "dedup.against")
-    ours = Sketches.of(table, passages, settings)
-    theirs = Sketches.of(as_frame(source), passages, settings)
+    ours = noted(table, passages, settings)
+    theirs = noted(as_frame(source), passages, settings)
     start = len(theirs.rows)
     sides = pl.Series(np.repeat([0, 1], [start, len(ours.rows)]))
     pairs = near_pairs(joined(theirs, ours), threshold=threshold, across=sides)
@@ -208,7 +208,7 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     """
     share_of(most, "dedup.near")
     settings = {"columns": columns, "shingle": shingle, "unit": unit}
-    sketches = Sketches.of(table, shingled, settings)
+    sketches = noted(table, shingled, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.near")
     found = near_found(sketches, threshold, rank=rank, within=within)
     return decided(found, threshold, most=most, step="dedup.near", rule="near duplicate")
@@ -262,7 +262,7 @@ def semantic(
     """
     share_of(most, "dedup.semantic")
     settings = {"columns": columns, "model": model, "dimensions": dimensions}
-    sketches = Sketches.of(table, embedded, settings)
+    sketches = noted(table, embedded, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.semantic")
     found = semantic_found(sketches, threshold, rank=rank)
     return decided(found, threshold, most=most, step="dedup.semantic", rule="semantic duplicate")
