@@ -112,7 +112,9 @@ def test_what_duplicates_gives_is_what_the_page_takes(tmp_path):
     recipe = {"name": "cups", "source": pl.DataFrame(rows),
               "steps": [{"dedup.near": {"columns": ["text"], "threshold": 0.7}}]}  # fmt: skip
 
-    page = LexborHTMLParser(render_duplicates(duplicates(recipe, out=tmp_path).to_dict()))
+    page = LexborHTMLParser(
+        render_duplicates(duplicates(recipe, out=tmp_path, workers=1).to_dict())
+    )
 
     assert page.css_first("#threshold .chip").parent.text().startswith("0.7")
     assert page.css("#pairs ins") and page.css("#pairs del")

@@ -68,6 +68,7 @@ def _check(one: Mapping[str, Any]) -> Plain:
     title = short(one.get("title") or one.get("code"), 120)
     measured, limit = (_number(one.get(key)) for key in ("value", "limit"))
     detail = short(one.get("detail"), 600)
+    examples = [example(item) for item in (one.get("examples") or ())[:MOST_EXAMPLES]]
     return {
         "kind": kind,
         "word": {"pass": "Pass", "fail": "Leak", "none": "Not applicable"}.get(
@@ -79,7 +80,8 @@ def _check(one: Mapping[str, Any]) -> Plain:
         "limit": limit,
         "brief": f"{title[:1].lower() + title[1:]}"
         + (f" {measured}" + (f" (limit {limit})" if limit else "") if measured else ""),
-        "examples": [example(item) for item in (one.get("examples") or ())[:MOST_EXAMPLES]],
+        "examples": examples,
+        "paired": any(item["texts"] for item in examples),
     }
 
 
