@@ -103,6 +103,7 @@ def test_duplicates_show_the_curve_the_sizes_and_the_pairs():
     assert "first only" in pair.css_first("del").text() and "out" in pair.css_first("ins").text()
 
 
+@pytest.mark.slow
 def test_what_duplicates_gives_is_what_the_page_takes(tmp_path):
     from assay.duplication import duplicates
 
