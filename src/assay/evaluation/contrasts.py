@@ -83,7 +83,7 @@ def contrast_of(
         draws = None
     elif exact:
         interval, p, test = compare_areas(difference, error, df, grouped=units.grouped)
-    elif a.found.trace is not None and b.found.trace is not None and draws is not None:
+    elif a.found.trace is not None and draws is not None and not measure.is_own:
         interval, p, test = _permuted(measure, (a, b), (difference, moved, draws), swapped, units)
     elif draws is not None:
         interval, p, test = compare_resamples(draws, np.zeros(len(draws)), n)

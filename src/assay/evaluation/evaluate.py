@@ -13,20 +13,18 @@ from assay.errors import PredictionsError, nearest
 from assay.evaluation.compare import Margin
 from assay.evaluation.details import details_of
 from assay.evaluation.evaluation import Evaluation, ModelInfo
+from assay.evaluation.holding import hold
 from assay.evaluation.measures import Asked, Measure, default_metrics, measures
 from assay.evaluation.methods import IntervalKind
-from assay.evaluation.predictions import about as told
-from assay.evaluation.predictions import align, outputs, read_predictions
+from assay.evaluation.predictions import outputs
+from assay.evaluation.scored import Floats
 from assay.evaluation.scoring import Contest, Entrant, Setting
-from assay.evaluation.tables import name_of, read_table
 from assay.evaluation.truth import (
     Task,
     Truth,
     classes_of,
-    id_column,
     positive_of,
     proba_columns,
-    truth_from,
 )
 from assay.evaluation.values import labels
 from assay.rows import text_hash
@@ -83,27 +81,15 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
     >>> evaluate(truth, {"mine": guesses}, metrics="mae").scores[0].value
     1.0
     """
-    table = read_table(truth)
-    tables = read_predictions(predictions)
-    frames = [frame for _, frame in tables]
-    column = id_column(table, frames, id)
-    if task is None and any(proba_columns(frame) for frame in frames):
-        task = "class"
-    held = truth_from(
-        table,
-        id=column,
-        target=target,
-        task=task,
-        positive=positive,
-        name=name or name_of(truth, "evaluation"),
-        groups=groups,
-        weights=weights,
-    )
-    aligned, notes = align(tables, held.ids, column)
-    infos = [told(model, frame) for model, frame in aligned.items()]
+    held = hold(
+        truth, predictions, id=id, target=target, positive=positive, task=task, name=name,
+        groups=groups, weights=weights,
+    )  # fmt: skip
     asked = Figures(interval, margin)
-    result = score(held, aligned, metrics or [], seed=seed, about=infos, figures=asked)
-    return result.model_copy(update={"notes": [*notes, *result.notes]})
+    result = score(
+        held.truth, held.tables, metrics or [], seed=seed, about=held.infos, figures=asked
+    )
+    return result.model_copy(update={"notes": [*held.notes, *result.notes]})
 
 
 @dataclass(frozen=True)
@@ -146,6 +132,39 @@ def score(
     >>> score(truth, {"m": pl.DataFrame({"prediction": [1.0, 4.0]})}, "mae").best
     'm'
     """
+    staged = stage(truth, predictions, metrics)
+    return judged(staged, seed=seed, about=about, pairs=pairs, figures=figures)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Rows in the order of their ids' hashes, the models on them, and what is measured.
+
+    Attributes:
+        truth: the rows.
+        models: with their values.
+        asked: the metrics.
+        carried: (n,) the weight that each row carries, 1 on average; None where all count the same.
+        classes: every label.
+        unparsable: model to rows with an answer that cannot be read.
+        notes: what was left out.
+    """
+
+    truth: Truth
+    models: Mapping[str, Entrant]
+    asked: Sequence[Measure]
+    carried: Floats | None
+    classes: tuple[str, ...]
+    unparsable: Mapping[str, int]
+    notes: Sequence[str]
+
+
+def stage(
+    truth: Truth,
+    predictions: Mapping[str, pl.DataFrame],
+    metrics: Sequence[Asked] | str = (),
+) -> Stage:
+    """Read what the models gave and measure it; the arguments are those of `score`."""
     _check_heights(truth, predictions)
     truth, predictions, notes = _in_canonical_order(_plain_labels(truth), predictions)
     classes = classes_of(truth, list(predictions.values()))
@@ -157,16 +176,31 @@ def score(
     asked = measures(metrics, truth.task)
     carried = None
     if truth.weights is not None:
-        carried = truth.weights.to_numpy() / truth.weights.mean()
+        weights = truth.weights.to_numpy()
+        carried = weights / weights.mean()
     models = {
         name: Entrant(name, *outputs(frame, truth, classes), asked, carried)
         for name, frame in predictions.items()
     }
+    unparsable = {name: _unparsable(models[name], frame) for name, frame in predictions.items()}
+    return Stage(truth, models, asked, carried, classes, unparsable, notes)
+
+
+def judged(
+    staged: Stage,
+    *,
+    seed: int = 0,
+    about: Sequence[ModelInfo] = (),
+    pairs: Pairs = (),
+    figures: Figures = Figures(),
+) -> Evaluation:
+    """Give every value its interval and compare; the arguments are those of `score`."""
+    truth, models, asked = staged.truth, staged.models, staged.asked
     best = _best(models, asked)
     wanted = _pairs(models, best, pairs, {info.model for info in about})
-    setting = Setting(seed, truth.groups, carried, figures.interval, figures.margin)
+    setting = Setting(seed, truth.groups, staged.carried, figures.interval, figures.margin)
     work = Contest(len(truth.ids), setting, models, wanted, asked)
-    infos = _infos(models, about, len(truth.ids), predictions)
+    infos = _infos(staged, about)
     scores = [work.score(model, m, truth.split) for model in models.values() for m in asked]
     return Evaluation(
         name=truth.name,
@@ -177,7 +211,7 @@ def score(
         positive=truth.positive,
         split=truth.split,
         n=len(truth.ids),
-        classes=list(classes),
+        classes=list(staged.classes),
         metrics=[measure.title for measure in asked],
         models=infos,
         scores=scores,
@@ -187,7 +221,7 @@ def score(
         groups=truth.groups.name if truth.groups is not None else None,
         weights=truth.weights.name if truth.weights is not None else None,
         detectable=work.detectable(),
-        notes=notes + [note for info in infos if (note := _missing_note(info, truth))],
+        notes=[*staged.notes, *(note for info in infos if (note := _missing_note(info, truth)))],
     )
 
 
@@ -268,19 +302,15 @@ def _pairs(
     return pairs
 
 
-def _infos(
-    models: Mapping[str, Entrant],
-    about: Sequence[ModelInfo],
-    n: int,
-    predictions: Mapping[str, pl.DataFrame],
-) -> list[ModelInfo]:
+def _infos(staged: Stage, about: Sequence[ModelInfo]) -> list[ModelInfo]:
+    n, models = len(staged.truth.ids), staged.models
     known = {info.model: info for info in about}
     order = [*known, *(name for name in models if name not in known)]
     return [
         known.get(name, ModelInfo(model=name)).model_copy(
             update={
                 "missing": n - len(models[name].scored) if name in models else n,
-                "unparsable": _unparsable(models[name], predictions[name]) if name in models else 0,
+                "unparsable": staged.unparsable.get(name, 0),
             }
         )
         for name in order

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,6 +167,11 @@ class Pool:
     means: list[Floats] = field(default_factory=list)
     width: int = 0
 
+    @property
+    def precision(self) -> type[np.floating[Any]]:
+        """Double for few units, where it costs nothing."""
+        return np.float64 if self.units.count <= _EXACT else np.float32
+
     def add(
         self, columns: Sequence[Column], rows: Rows | None, name: bytes, carried: Floats | None
     ) -> npt.NDArray[np.int64]:
@@ -184,7 +190,7 @@ class Pool:
                 made = self._summed(column, rows, carried)
                 self.places[key] = (self.width, column.width)
                 mean = made.mean(axis=0)
-                self.parts.append((made - mean).astype(np.float32))
+                self.parts.append((made - mean).astype(self.precision))
                 self.means.append(mean)
                 self.width += column.width
             first, width = self.places[key]
@@ -199,7 +205,7 @@ class Pool:
         if not self.parts:
             return np.empty((0, 0))
         # One more column of ones counts what is drawn.
-        one = np.ones((self.units.count, 1), dtype=np.float32)
+        one = np.ones((self.units.count, 1), dtype=self.precision)
         matrix, means = np.concatenate([*self.parts, one], axis=1), np.concatenate(self.means)
         found = np.concatenate([block @ matrix for block in blocks]).astype(np.float64)
         return np.asarray(found[:, :-1] + found[:, -1:] * means)

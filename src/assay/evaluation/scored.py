@@ -236,6 +236,10 @@ def sums(column: npt.NDArray[Any], weights: Floats) -> Floats:
     The column is scaled to at most 1 before it is multiplied, so that large values survive
     weights of single precision.
     """
+    if hasattr(weights, "counts"):
+        # Weights that note what is summed (`sums.py`) are precise, and must be given the same
+        # function of truth and prediction for every model: models change rows in a permutation.
+        return np.asarray(weights @ column)
     scale = float(np.max(np.abs(column), initial=0.0)) or 1.0
     product = weights @ (column / scale).astype(weights.dtype)
     return np.asarray(product, dtype=np.float64) * scale
@@ -255,10 +259,9 @@ def class_sums(codes: Sequence[Codes], weights: Floats, k: int) -> list[Floats]:
 
     Rows with code -1 count nowhere.
     """
-    counted = getattr(weights, "counts", None)
-    if counted is not None:
+    if hasattr(weights, "counts"):
         # Weights that note what is summed (`sums.py`) count codes without indicator columns.
-        return [counted(one, k) for one in codes]
+        return [weights.counts(one, k) for one in codes]
     found: list[Floats] = [np.zeros((weights.shape[0], k)) for _ in codes]
     # Classes in blocks, so that the indicator columns of many classes do not fill the memory.
     for first in range(0, k, 16):

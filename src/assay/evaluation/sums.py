@@ -145,7 +145,7 @@ def trace(function: Callable[[Any], Floats], n: int, carried: Floats | None = No
     >>> scored = Scored(np.zeros(2), np.array([3.0, 4.0]))
     >>> found = trace(lambda weights: rmse(scored, weights), 2)
     >>> round(found.value, 4), found.sums.tolist()
-    (3.5355, [1.5625, 2.0])
+    (3.5355, [25.0, 2.0])
     >>> found.influence().round(4).tolist()
     [-0.495, 0.495]
     """
@@ -169,6 +169,8 @@ class _Weights:
         raise NotSums
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         raise NotSums(name)
 
     def __getitem__(self, key: Any) -> Any:

@@ -82,7 +82,7 @@ def r2(scored: Scored, weights: Floats) -> HigherIsBetter:
     [0.5]
     """
     rows = total(weights)
-    spread, constant = _spread(scored.truth, weights)
+    spread, constant = _spread(scored.truth - scored.truth.mean(), weights)
     residual = sums(scored.absolute_error**2, weights)
     explained = 1 - residual / np.where(constant, 1, spread)
     value = np.where(constant, np.where(residual == 0, 1.0, 0.0), explained)
@@ -189,7 +189,7 @@ def explained_variance(scored: Scored, weights: Floats) -> HigherIsBetter:
     [1.0]
     """
     rows = total(weights)
-    spread, constant = _spread(scored.truth, weights)
+    spread, constant = _spread(scored.truth - scored.truth.mean(), weights)
     residual, exact = _spread(scored.predicted - scored.truth, weights)
     explained = 1 - np.where(exact, 0.0, residual) / np.where(constant, 1, spread)
     value = np.where(constant, np.where(exact, 1.0, 0.0), explained)
@@ -208,10 +208,11 @@ def calibration_slope(scored: Scored, weights: Floats) -> HasAnAim:
     [0.5]
     """
     rows = total(weights)
-    truth, predicted = (v - v.mean() for v in (scored.truth, scored.predicted))
+    # Both from the same middle, so that two models' predictions may change places.
+    truth, predicted = (v - scored.truth.mean() for v in (scored.truth, scored.predicted))
     both = sums(truth * predicted, weights)
     both = both - share(sums(truth, weights) * sums(predicted, weights), rows, empty=0.0)
-    spread, constant = _spread(scored.predicted, weights)
+    spread, constant = _spread(predicted, weights)
     return np.asarray(np.where(constant, np.nan, both / np.where(constant, 1, spread)))
 
 
@@ -257,10 +258,9 @@ def near(scored: Scored, amount: float, share: float) -> Floats:
     return np.asarray((scored.absolute_error < amount) | (relative < share), dtype=np.float64)
 
 
-def _spread(values: Floats, weights: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _spread(centred: Floats, weights: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """(b,) weighted sums of squared distances from the mean, and whether all values are equal."""
-    # Centred first, so that what is subtracted below is small and nothing cancels.
-    centred = values - values.mean()
+    # Values around 0, so that what is subtracted below is small and nothing cancels.
     squares = sums(centred**2, weights)
     spread = squares - share(sums(centred, weights) ** 2, total(weights), empty=0.0)
     return np.asarray(spread), np.asarray(spread <= squares * np.finfo(weights.dtype).eps * 8)
