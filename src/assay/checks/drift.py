@@ -53,10 +53,9 @@ def files(
     """
     if data.sources is None:
         raise NotApplicable("the source is one file")
-    counts = data.sources.value_counts(name="count").sort(
-        "count", data.sources.name, descending=[True, False]
-    )
-    large = counts.filter(pl.col("count") >= ENOUGH).head(FILES)[data.sources.name].to_list()
+    counts = data.sources.alias("file").value_counts(name="rows")
+    counts = counts.sort("rows", "file", descending=[True, False])
+    large = counts.filter(pl.col("rows") >= ENOUGH).head(FILES)["file"].to_list()
     if len(large) < 2:
         raise NotApplicable(f"there are no two files with {ENOUGH} rows or more")
     shifts: list[_Shift] = []

@@ -159,6 +159,16 @@ def places(mask: pl.Series | npt.NDArray[np.bool_]) -> pl.Series:
     return pl.Series("row", np.flatnonzero(mask), dtype=pl.UInt32)
 
 
+def commonest(values: pl.Series) -> list[str]:
+    """The distinct values, the most frequent first, whatever the order of rows.
+
+    >>> commonest(pl.Series(["b", "a", "b"]))
+    ['b', 'a']
+    """
+    counts = values.alias("value").value_counts(name="rows")
+    return counts.sort("rows", "value", descending=[True, False])["value"].to_list()
+
+
 def quoted(values: Iterable[Any], *, most: int = 3) -> str:
     """A few values as a sentence shows them.
 

@@ -179,9 +179,7 @@ def _breaking(data: Inspected, name: str, counts: pl.DataFrame, share: float) ->
         shapes = shapes.sort("count", "shape", descending=[True, False])
         # A pattern stands for many values, none of which it may owe its standing to.
         ruling = shapes.filter((pl.col("count") >= 0.02 * total) & (pl.col("distinct") >= 3))
-        rare = shapes.filter(
-            (pl.col("count") < 0.01 * total + 1) & (pl.col("distinct") <= 0.02 * counts.height + 2)
-        )
+        rare = shapes.filter(pl.col("count") < 0.01 * total + 1)
         # Codes have one length; where several rule that differ in nothing else, they are numbers.
         runs = ruling["shape"].str.replace_all("9+", "9")
         left = total - int(ruling["count"].sum())

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, commonest, places, quoted
 from assay.checks.missing import NOTHING, WORDS
 from assay.contract.reading import expected
 
@@ -43,7 +43,7 @@ def wrong_type(data: Inspected) -> Annotated[list[Finding], Code("F105", "error"
         count = int(bad.sum())
         if not count:
             continue
-        shown = texts.filter(bad).value_counts(sort=True)[name]
+        shown = commonest(texts.filter(bad))
         found.append(
             Finding(
                 says=f"{count:,} values are no {expected(spec)}: {quoted(shown)}.",
@@ -204,21 +204,26 @@ def mixed_scales(data: Inspected) -> Annotated[list[Finding], Code("F116", "warn
         away = (z.abs() > 5.0).fill_null(False)
         if not 0 < away.sum() <= 0.05 * count:
             continue
-        best: tuple[int, float, pl.Series] | None = None
+        best: tuple[int, float] | None = None
         for factor in (*FACTORS, *(1 / factor for factor in FACTORS)):
             fits = away & ((z + math.log(factor) / spread).abs() < 1.5)
             hits = int(fits.sum())
             # So wide a window would let any number in.
             if abs(math.log(factor)) > 6.5 * spread and hits and (best is None or hits > best[0]):
-                best = (hits, factor, fits)
+                best = (hits, factor)
         # One factor explains what is far away, or it is no matter of units; by chance a number
         # fits one of them in the logarithm's range of about 14 as often as they cover it.
         chance = 2 * len(FACTORS) * (3 * spread / 14) ** (best[0] if best else 0)
-        tail = int(((z.abs() > 3.0) & ~away).sum())
-        if best is None or best[0] < max(0.6 * int(away.sum()), 2 * tail) or chance > 0.05:
+        if best is None or chance > 0.05:
             continue
-        hits, factor, fits = best
-        fits = fits.fill_null(False)
+        hits, factor = best
+        # On the side of those that are far away, the others end before.
+        side = z < 0 if factor > 1 else z > 0
+        tail = int(((z.abs() > 3.0) & ~away & side).sum())
+        if hits < max(0.6 * int(away.sum()), 2 * tail):
+            continue
+        fits = (away & ((z + math.log(factor) / spread).abs() < 3.0)).fill_null(False)
+        hits = int(fits.sum())
         by = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
         found.append(
             Finding(

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, Severity, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, Severity, commonest, places, quoted
 from assay.contract.reading import NULL_WORDS
 
 __all__ = ["disguised", "missing"]
@@ -112,7 +112,7 @@ def _words(data: Inspected, name: str, words: frozenset[str]) -> list[Finding]:
     # One value among few distinct ones may be a class of its own; the only one is a constant.
     if not count or count == int(texts.is_not_null().sum()):
         return []
-    shown = texts.filter(hit).value_counts(sort=True)[name].to_list()
+    shown = commonest(texts.filter(hit))
     gaps = any(
         data.written[other].is_null().any() or (data.written[other] == "").any()
         for other in data.fields
@@ -133,25 +133,25 @@ def _words(data: Inspected, name: str, words: frozenset[str]) -> list[Finding]:
 
 def _numbers(data: Inspected, name: str) -> list[Finding]:
     values = data.rows[name].cast(pl.Float64)
-    counts = values.drop_nulls().value_counts(name="count").sort(name)
+    counts = values.drop_nulls().alias("value").value_counts(name="count").sort("value")
     filled = len(values) - values.null_count()
     if filled < ENOUGH or counts.height < 4:
         return []
     found: list[Finding] = []
     # The list of such numbers is short and fixed.
     for value in NUMBERS:
-        here = counts.filter(pl.col(name) == value)
+        here = counts.filter(pl.col("value") == value)
         if here.is_empty() or not RECURS <= here["count"][0] <= 0.5 * filled:
             continue
-        rest = counts.filter(pl.col(name) != value)
-        if _apart(rest, name, value, here["count"][0]):
+        rest = counts.filter(pl.col("value") != value)
+        if _apart(rest, value, here["count"][0]):
             found.append(_sentinel(name, f"{value:g}", places(values == value), data))
     return found
 
 
-def _apart(rest: pl.DataFrame, name: str, value: float, count: int) -> bool:
+def _apart(rest: pl.DataFrame, value: float, count: int) -> bool:
     """Whether a number lies beyond all others, further than they spread, and recurs oddly often."""
-    values = rest[name].to_numpy()
+    values = rest["value"].to_numpy()
     times = rest["count"].to_numpy()
     least, most = float(values[0]), float(values[-1])
     if least <= value <= most:

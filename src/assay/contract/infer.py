@@ -110,7 +110,7 @@ def _field(column: pl.Series, kinds: frozenset[str], notes: dict[str, str]) -> F
     texts = texts.filter(~texts.str.strip_chars().str.to_lowercase().is_in(list(NULL_WORDS)))
     if texts.is_empty():
         return FieldSpec()
-    counts = texts.value_counts(name="count").rename({texts.name: "text"}).sort("text")
+    counts = texts.alias("text").value_counts(name="count").sort("text")
     looked_at = counts.gather_every(max(1, counts.height // LOOKED_AT))
     told = kinds - {"null"}
     for kind, shape in (("list", list), ("object", dict)):

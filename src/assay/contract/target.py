@@ -90,9 +90,9 @@ def study(found: Inferred, target: str | None) -> Task:
             received=", ".join(f"{name} ({why})" for name, why in left_out.items()) or None,
             hint="leave out --target, then name `target` and `inputs` in the recipe",
         )
-    counts = values.cast(pl.String).value_counts(sort=False, name="count")
-    counts = counts.sort("count", target, descending=[True, False])
-    classes = counts[target].to_list() if kind == "class" else []
+    counts = values.cast(pl.String).alias("class").value_counts(sort=False, name="count")
+    counts = counts.sort("count", "class", descending=[True, False])
+    classes = counts["class"].to_list() if kind == "class" else []
     unit = found.fields[target].unit
     least = values.min() if kind == "number" else None
     money = is_currency(unit) or bool(_PRICE.search(target))
