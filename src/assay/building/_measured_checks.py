@@ -242,11 +242,19 @@ def _kinds(rows: pl.DataFrame, inputs: Sequence[str], wanted: Wanted) -> dict[st
             continue
         if name in texts:
             found[name] = "text"
-        elif column.dtype.is_numeric() or column.dtype.is_temporal():
+        elif column.dtype.is_temporal() or _is_number(column):
             found[name] = "number"
         elif kind not in ("list", "object"):
             found[name] = "category"
     return found
+
+
+def _is_number(column: pl.Series) -> bool:
+    """Whether most values are numbers, if only as texts."""
+    if column.dtype != pl.String:
+        return column.dtype.is_numeric()
+    filled = column.drop_nulls()
+    return filled.cast(pl.Float64, strict=False).count() >= 0.9 * max(len(filled), 1)
 
 
 def _given_away(

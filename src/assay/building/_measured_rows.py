@@ -72,12 +72,12 @@ class Measured:
         found = []
         for place in places:  # a few examples
             split, file, at = self.rows.row(place)[:3]
-            columns = [ROW_ID, *names]
+            columns = list(dict.fromkeys([ROW_ID, *names]))
             row = pl.scan_parquet(self.files[file]).select(columns).slice(at, 1).collect()
-            texts = row.select(pl.col(names).cast(pl.String, strict=False).str.head(200))
-            found.append(
-                {"row": row[ROW_ID][0], "split": self.splits[split], **texts.row(0, named=True)}
-            )
+            plain = [name for name in names if not row.schema[name].is_nested()]
+            texts = row.select(pl.col(plain).cast(pl.String).str.head(200))
+            known = texts.row(0, named=True) if plain else {}
+            found.append({"row": row[ROW_ID][0], "split": self.splits[split], **known})
         return found
 
 
@@ -136,9 +136,10 @@ def is_name(files: Mapping[str, Sequence[Path]], name: str) -> bool:
     path = next((path for paths in files.values() for path in paths), None)
     if path is None or name == ROW_ID:
         return name == ROW_ID
-    rows = pl.scan_parquet(path).select(ROW_ID, pl.col(name).cast(pl.String).alias("_name"))
-    head = rows.head(1000).collect()
-    return bool(head.height and (head[ROW_ID] == head["_name"]).all())
+    head = pl.scan_parquet(path).select(ROW_ID, pl.col(name).alias("_name")).head(1000).collect()
+    if head["_name"].dtype.is_nested() or not head.height:
+        return False
+    return bool((head[ROW_ID] == head["_name"].cast(pl.String)).all())
 
 
 def _rank(split: str) -> tuple[int, str]:

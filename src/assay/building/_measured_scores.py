@@ -175,7 +175,8 @@ def hashed(texts: Sequence[pl.Series]) -> Any:
             runs = [grams.windows(codes.astype(np.uint64), offsets, size) for size in (3, 4)]
         owners = np.concatenate([np.repeat(np.arange(len(folded)), np.diff(e)) for _, e in runs])
         places = np.concatenate([found for found, _ in runs]) & np.uint64(HASHED - 1)
-        cells = np.unique(owners.astype(np.int64) * HASHED + places.astype(np.int64))
+        cells = np.sort(owners.astype(np.int64) * HASHED + places.astype(np.int64))
+        cells = cells[np.diff(cells, prepend=-1) > 0]
         sizes = np.bincount(cells // HASHED, minlength=len(folded))
         filled = 1 / np.sqrt(np.maximum(sizes, 1))[cells // HASHED]
         # scikit-learn takes places of 32 bits only.
