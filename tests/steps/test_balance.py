@@ -297,6 +297,14 @@ def test_missing_and_infinite_numbers_are_left_out_and_counted():
     assert learned.added["x"].is_between(20, 24).all()
 
 
+def test_numbers_near_the_largest_float_lie_in_one_space():
+    table = numbered(y=["a"] * 9 + ["b"] * 3, x=[1e308, -1e308, 1.0] * 4, z=np.arange(12.0))
+
+    added = balance.smote(table, target="y").added
+
+    assert added.height == 6 and added["x"].is_finite().all()
+
+
 def test_a_class_of_one_row_is_left_and_named():
     table = numbered(y=["a"] * 9 + ["b"], x=np.arange(10.0))
 

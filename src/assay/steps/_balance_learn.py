@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +132,18 @@ def top(counts: Mapping[str, int], at_most: int = 50) -> dict[str, int]:
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     rest = sum(count for _, count in ordered[at_most:])
     return dict(ordered[:at_most]) | ({"(other)": rest} if rest else {})
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Let trees grow on one thread.
+
+    Their threads wait for one another by spinning, which on a machine that is busy otherwise
+    takes a hundred times as long as the work; and one thread always sums in the same order.
+    """
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
+    return limits
 
 
 def cast_back(values: npt.NDArray[np.float64], dtype: pl.DataType) -> pl.Series:

@@ -79,9 +79,10 @@ def space_of(train: pl.DataFrame, rows: pl.Series, target: str, names: Sequence[
     with np.errstate(over="ignore", invalid="ignore"):
         middle = matrix.mean(axis=0) if len(matrix) else np.zeros(len(floats))
         spread = matrix.std(axis=0) if len(matrix) else np.ones(len(floats))
-    # Numbers near the largest float have no deviation in floats; their range serves as one.
+    # Numbers near the largest float have no deviation in floats; the largest serves as one.
     middle = np.where(np.isfinite(middle), middle, 0.0)
-    spread = np.where(np.isfinite(spread) & (spread > 0), spread, np.maximum(np.abs(middle), 1.0))
+    largest = np.maximum(np.abs(matrix).max(axis=0, initial=0.0), 1.0)
+    spread = np.where(np.isfinite(spread) & (spread > 0), spread, largest)
     codes = [_codes(table[name])[0] for name in categories]
     points = np.column_stack([(matrix - middle) / spread, *codes])
     return Space(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import RecipeError
-from assay.steps._balance_learn import cast_back, kind_of, numbers
+from assay.steps._balance_learn import cast_back, kind_of, numbers, one_thread
 
 # More categories than this are too many for the binned trees of scikit-learn.
 _CATEGORIES = 250
@@ -111,8 +111,10 @@ def typical(seen: pl.Series, method: str) -> pl.Series:
     finite = floats[np.isfinite(floats)]
     if not len(finite):
         return seen.head(0)
-    middle = np.median(finite) if method == "median" else np.mean(finite)
-    return cast_back(np.asarray([middle]), seen.dtype)
+    # Sums of numbers near the largest float would leave its range; a power of two is exact.
+    scale = 2.0**64 if np.abs(finite).max() > 1e280 else 1.0
+    middle = np.median(finite / scale) if method == "median" else np.mean(finite / scale)
+    return cast_back(np.asarray([middle * scale]), seen.dtype)
 
 
 def predicted(
@@ -143,10 +145,13 @@ def predicted(
         "categorical_features": categories,
         "random_state": seed % 2**32,
     }
+    # scikit-learn bins no column in which all is missing.
+    inputs = np.where(np.isnan(inputs[places]).all(axis=0), 0.0, inputs)
     wanted = inputs[gaps.to_numpy()]
     if is_number:
         model = HistGradientBoostingRegressor(**settings)
-        guesses = model.fit(inputs[places], numbers(column)[places]).predict(wanted)
+        with one_thread():
+            guesses = model.fit(inputs[places], numbers(column)[places]).predict(wanted)
         low, high = _bounds(numbers(column)[places])
         return cast_back(np.clip(guesses, low, high), column.dtype).alias(name)
     names = column[places].cast(pl.String)
@@ -166,7 +171,8 @@ def predicted(
         )
     )
     chooser = HistGradientBoostingClassifier(**settings)
-    found = chooser.fit(inputs[places], codes.to_numpy()).predict(wanted)
+    with one_thread():
+        found = chooser.fit(inputs[places], codes.to_numpy()).predict(wanted)
     return classes.gather(pl.Series(found)).alias(name)
 
 

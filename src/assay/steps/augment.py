@@ -18,7 +18,8 @@ from assay.steps._balance_learn import PARENT, known, needed, others, train_plac
 __all__ = ["table", "text"]
 
 # So many characters are worked on at once; what becomes of a text does not depend on it.
-_CHARACTERS = 20_000_000
+_CHARACTERS = 4_000_000
+_SHOWN = 120
 
 
 def text(  # noqa: PLR0913 - each is one thing to say about copies
@@ -119,8 +120,10 @@ def text(  # noqa: PLR0913 - each is one thing to say about copies
         "rows": added.height,
         "words": counts,
         "examples": [
-            {"before": str(row[f"{names[0]} before"])[:200], "after": str(row[names[0]])[:200]}
+            _where_they_part(row[f"{name} before"], row[name])
             for row in shown.iter_rows(named=True)
+            for name in names[:1]
+            if row[name] is not None
         ],
     }
     return Learned(added=added, findings=findings)
@@ -223,6 +226,15 @@ def _differs(part: pl.DataFrame, before: pl.DataFrame, names: list[str]) -> pl.S
         .select(pl.any_horizontal(pl.all()))
         .to_series()
     )
+
+
+def _where_they_part(before: str, after: str) -> dict[str, str]:
+    """Both texts around the first character in which they differ."""
+    # A loop over characters, of the three texts that are shown.
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((at for at, (left, right) in pairs if left != right), len(after))
+    start = max(0, same - _SHOWN // 2)
+    return {"before": before[start : start + _SHOWN], "after": after[start : start + _SHOWN]}
 
 
 def _in_parts(
