@@ -5,62 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from assay.models._columns import Roles, categories, numbers, roles, text_fields
-from assay.models._means import Means, fit_means
-from assay.models._prepare import Answer, Floats, Lesson, columns_missing, prepare, skewed
+from assay.models._columns import roles, text_fields
+from assay.models._design import Design, fit_design
+from assay.models._prepare import Answer, Lesson, columns_missing, prepare
 from assay.models._solve import Linear, fit_linear
 from assay.models._words import MAX_TERMS, Words, fit_words
 from assay.models.training import Fitted, Training
 
 __all__ = ["tabular_linear", "tfidf_linear"]
 
-LEVELS = 60
-"""A category with more levels than this is learned by its levels' mean targets as well."""
-WIDE = 500
-"""A design with more columns than this is kept sparse."""
-
-
-@dataclass(frozen=True)
-class _Design:
-    """How the rows of a table become a matrix; the tools are scikit-learn's."""
-
-    known: Roles
-    logs: npt.NDArray[np.bool_]
-    scale: Any
-    one_hot: Any
-    high: npt.NDArray[np.bool_]
-    means: Means | None
-
-    def matrix(self, rows: pl.DataFrame) -> Any:
-        levels = categories(rows, self.known)
-        means = self.means.columns(levels[:, self.high]) if self.means else None
-        return self.joined(numbers(rows, self.known), levels, means)
-
-    def joined(self, values: Floats, levels: npt.NDArray[np.object_], means: Any) -> Any:
-        from scipy import sparse
-
-        parts = [] if self.scale is None else [self.scaled(values)]
-        if self.one_hot is not None:
-            parts.append(self.one_hot.transform(levels))
-        if means is not None:
-            parts.append(means)
-        joined = sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
-        return joined if joined.shape[1] > WIDE else joined.toarray()
-
-    def scaled(self, values: Floats) -> Floats:
-        # Far beyond anything seen, a straight line is no longer an answer.
-        scaled: Floats = np.clip(self.scale.transform(_logged(values, self.logs)), -20.0, 20.0)
-        return scaled
-
 
 @dataclass(frozen=True)
 class _TabularLinear:
     answer: Answer
-    design: _Design
+    design: Design
     linear: Linear
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +71,7 @@ def tabular_linear(training: Training, *, log: bool | None = None) -> Fitted:
     known = roles(lesson.rows, training.kinds)
     if known.none:
         raise columns_missing("tabular_linear", "field with values", training)
-    design, x = _fit_design(lesson, known)
+    design, x = fit_design(lesson, known)
     return _TabularLinear(lesson.answer, design, fit_linear(lesson, x, _other(lesson, design)))
 
 
@@ -157,44 +117,12 @@ def tfidf_linear(
     return _TfidfLinear(lesson.answer, words, linear)
 
 
-def _fit_design(lesson: Lesson, known: Roles) -> tuple[_Design, Any]:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    values, levels = numbers(lesson.rows, known), categories(lesson.rows, known)
-    logs = np.array([skewed(column[np.isfinite(column)]) for column in values.T], dtype=bool)
-    scale = one_hot = tool = means = None
-    if values.shape[1]:
-        imputer = SimpleImputer(strategy="median", add_indicator=True)
-        scale = make_pipeline(imputer, StandardScaler()).fit(_logged(values, logs))
-    high = np.array([len(set(column)) > LEVELS for column in levels.T], dtype=bool)
-    if levels.shape[1]:
-        one_hot = OneHotEncoder(
-            min_frequency=min(10, max(1, len(levels) // 100)),
-            max_categories=LEVELS,
-            handle_unknown="infrequent_if_exist",
-            dtype=np.float64,
-        ).fit(levels)
-    if high.any():
-        tool, means = fit_means(lesson, levels[:, high])
-    design = _Design(known, logs, scale, one_hot, high, tool)
-    return design, design.joined(values, levels, means)
-
-
-def _other(lesson: Lesson, maker: _Design | Words) -> Any:
+def _other(lesson: Lesson, maker: Design | Words) -> Any:
     return maker.matrix(lesson.other) if lesson.other.height else None
 
 
-def _logged(values: Floats, logs: npt.NDArray[np.bool_]) -> Floats:
-    # Beside the numbers, not instead: in census incomes the logarithm of capital gains alone
-    # costs half a point of accuracy. What is negative outside the train rows counts as 0.
-    with np.errstate(invalid="ignore"):
-        return np.hstack([values, np.log1p(np.maximum(values[:, logs], 0.0))])
-
-
 def _answered(
-    answer: Answer, linear: Linear, maker: _Design | Words, rows: pl.DataFrame
+    answer: Answer, linear: Linear, maker: Design | Words, rows: pl.DataFrame
 ) -> pl.DataFrame:
     if not rows.height:
         return answer.nothing()

@@ -1,0 +1,117 @@
+"""Tables and texts as the few dense columns that trees split on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from assay.models._columns import Roles, categories, numbers, roles, text_fields
+from assay.models._means import Means, fit_means
+from assay.models._prepare import Floats, Integers, Lesson
+from assay.models._solve import Linear, cross_scores, fit_linear
+from assay.models._words import Words, fit_words
+
+NATIVE = 60
+"""Categories with at most this many levels are split natively; others by their mean target."""
+TERMS = 50_000
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as a few columns: what a linear model of the words says, and their main topics."""
+
+    words: Words
+    linear: Linear
+    topics: Any
+
+    def columns(self, rows: pl.DataFrame) -> Floats:
+        x = self.words.matrix(rows)
+        return self.joined(x, self.linear.scores(x))
+
+    def joined(self, x: Any, scores: Floats) -> Floats:
+        said = _spread(scores, self.linear.count)
+        return said if self.topics is None else np.hstack([said, x @ self.topics])
+
+
+@dataclass(frozen=True)
+class Features:
+    known: Roles
+    levels: tuple[tuple[str, ...], ...]
+    high: npt.NDArray[np.bool_]
+    means: Means | None
+    texts: Texts | None
+
+    @property
+    def count(self) -> int:
+        """How many of the columns, the first ones, are codes of categories."""
+        return len(self.levels)
+
+    def matrix(self, rows: pl.DataFrame) -> Floats:
+        coded = categories(rows, self.known)
+        means = self.means.columns(coded[:, self.high]) if self.means else None
+        said = self.texts.columns(rows) if self.texts else None
+        return self.joined(rows, coded, means, said)
+
+    def joined(self, rows: pl.DataFrame, coded: Any, means: Any, said: Any) -> Floats:
+        native = coded[:, ~self.high]
+        parts = [
+            _codes(native[:, [position]], levels) for position, levels in enumerate(self.levels)
+        ]
+        parts.append(numbers(rows, self.known))
+        parts.extend(part for part in (means, said) if part is not None)
+        return np.hstack(parts).astype(np.float32)
+
+
+def fit_features(lesson: Lesson, known: Roles, topics: int) -> tuple[Features, Floats]:
+    """Learn the columns, and give those of the train rows with them."""
+    coded = categories(lesson.rows, known)
+    unique = [tuple(sorted(set(column))) for column in coded.T]
+    high = np.array([len(levels) > NATIVE for levels in unique], dtype=bool)
+    encoder = means = None
+    if high.any():
+        encoder, means = fit_means(lesson, coded[:, high])
+    texts, said = _fit_texts(lesson, topics)
+    native = tuple(levels for levels, many in zip(unique, high, strict=True) if not many)
+    features = Features(known, native, high, encoder, texts)
+    return features, features.joined(lesson.rows, coded, means, said)
+
+
+def _fit_texts(lesson: Lesson, topics: int) -> tuple[Texts | None, Any]:
+    from sklearn.utils.extmath import randomized_svd
+
+    # A text field of few values is a category and needs no words.
+    fields = [
+        name
+        for name in text_fields(lesson.rows, lesson.training.kinds)
+        if name in roles(lesson.rows, lesson.training.kinds).texts
+    ]
+    words, x = fit_words(lesson.rows, fields, max_terms=TERMS)
+    if not words.vectorizers:
+        return None, None
+    other = words.matrix(lesson.other) if lesson.other.height else None
+    linear = fit_linear(lesson, x, other)
+    size = min(topics, x.shape[1] - 1, x.shape[0] - 1)
+    tool = None
+    if size > 0:
+        seed = lesson.training.seed % 2**32
+        tool = randomized_svd(x, size, n_iter=3, random_state=seed)[2].T
+    texts = Texts(words, linear, tool)
+    return texts, texts.joined(x, cross_scores(lesson, x, linear.strength))
+
+
+def _spread(scores: Floats, count: int) -> Floats:
+    """Probabilities on the scale of logarithms, where linear models add up."""
+    if not count:
+        return scores[:, None]
+    return np.log(np.maximum(scores if count > 2 else scores[:, 1:], 1e-9))
+
+
+def _codes(column: npt.NDArray[np.object_], levels: tuple[str, ...]) -> Floats:
+    """Positions in the sorted levels; NaN for a level that was not seen in training."""
+    known = np.array(levels, dtype=object)
+    found: Integers = np.minimum(np.searchsorted(known, column), len(levels) - 1)
+    return np.where(known[found] == column, found.astype(np.float64), np.nan)
