@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from assay.building.build import build
     from assay.checking import check
+    from assay.duplication import duplicates
     from assay.errors import AssayError
     from assay.evaluation.evaluate import evaluate
     from assay.evaluation.evaluation import Evaluation
@@ -32,6 +33,7 @@ _HOMES = {
     "Version": "version",
     "build": "building.build",
     "check": "checking",
+    "duplicates": "duplication",
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
     "export": "exporting",
@@ -51,6 +53,7 @@ __all__ = [
     "Version",
     "build",
     "check",
+    "duplicates",
     "evaluate",
     "explain",
     "export",

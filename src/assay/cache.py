@@ -55,7 +55,7 @@ class Cache:
             summary: what `recall` gives back.
             parts: the suffixes of the entry's files, which are in place.
         """
-        seals = {part: _seal(self.path(key, part)) for part in parts}
+        seals = {part: hash_file(self.path(key, part)) for part in parts}
         entry = {"summary": summary, "parts": seals}
         body = orjson.dumps(entry, option=orjson.OPT_SERIALIZE_NUMPY)
         with self.writing(key, "json") as path:
@@ -72,7 +72,9 @@ class Cache:
             if seal.decode("latin-1") != xxhash.xxh3_128(body).hexdigest():
                 return None
             entry = orjson.loads(body)
-            if any(_seal(self.path(key, part)) != seal for part, seal in entry["parts"].items()):
+            if any(
+                hash_file(self.path(key, part)) != seal for part, seal in entry["parts"].items()
+            ):
                 return None
         except FileNotFoundError:
             return None
@@ -133,7 +135,7 @@ def _replacing(final: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def _seal(file: Path) -> str:
+def hash_file(file: Path) -> str:
     """A hash of a file's bytes (xxh3, 128 bits)."""
     state = xxhash.xxh3_128()
     with file.open("rb") as content:

@@ -55,7 +55,10 @@ def _one(component: Component) -> dict[str, Any]:
     heads = [(title, one["type"], _default(one)) for title, one in parameters.items()]
     widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
     lines = [f"{component.name}  ({component.kind})", "", opening]
-    lines += ["", "In a recipe", f"  - {_in_recipe(component.name, parameters)}"]
+    if component.kind == "checks":
+        lines += ["", "On the command line", f"  assay inspect SOURCE --checks {component.name}"]
+    else:
+        lines += ["", "In a recipe", f"  - {_in_recipe(component.name, parameters)}"]
     if parameters:
         lines += ["", "Parameters"]
     for head, parameter in zip(heads, parameters.values(), strict=True):

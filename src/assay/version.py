@@ -173,6 +173,11 @@ class Version:
             "reused": self.reused,
         }
 
+    def leaks(self) -> list[str]:
+        """What of the leak certificate did not pass, one sentence each."""
+        checks = self.manifest.get("certificate", {}).get("checks", [])
+        return [f"leak: {one['detail']}" for one in checks if one["status"] == "fail"]
+
     @property
     def title(self) -> str:
         """Its name behind its recipe's, such as `prices/v3-9f2c41ab`, by which it is opened."""
@@ -199,6 +204,12 @@ class Version:
         lines += [f"  {-count:>12,} {reason}" for reason, count in reasons.items()]
         if rows.get("synthetic"):
             lines.append(f"  {rows['synthetic']:>+12,} synthetic rows, in train only")
+        for name, said in self.manifest.get("exports", {}).items():
+            lines += [
+                f"  {name}: {count:,} rows left out, {reason}"
+                for reason, count in said["left_out"].items()
+            ]
+        lines += [f"  {leak}" for leak in self.leaks()]
         kept = rows["kept"] + rows.get("synthetic", 0)
         return "\n".join([*lines, f"  {kept:>12,} kept: {self._parts()}"])
 

@@ -15,7 +15,7 @@ from assay.building.decide import decide, require_rows
 from assay.building.learn import learn
 from assay.building.manifest import certificate, describe
 from assay.building.others import other_plan, other_shards, sketches_of
-from assay.building.plan import Plan, make_plan
+from assay.building.plan import Plan, contents, make_plan
 from assay.building.prepare import Preparing
 from assay.building.tasks import extras, tasks, twins
 from assay.building.write import Export, Writing, merge_exports
@@ -23,6 +23,8 @@ from assay.cache import BUILDING, Cache, code_version
 from assay.component import Sketches, bind, find, in_use, using
 from assay.engine import Engine, run
 from assay.errors import ContractError, RecipeError, SourceError, nearest
+from assay.exports.part import merge
+from assay.exports.whole import finish
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.sources.shards import Shard, fingerprint, locate, survey
@@ -160,8 +162,6 @@ class _Builder:
             )
             todo = tasks(prepared, table, gone, late)
             written = list(self._over("write", writing, todo))
-            for export in exports:
-                merge_exports(folder / "exports" / export.label)
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
             manifest |= {"parent": before.version if before else None, "extras": more}
             if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:
@@ -169,7 +169,9 @@ class _Builder:
                 manifest["certificate"] = certificate(self.recipe, plan, table, manifest, folder)
                 self.progress("certify", 1, 1)
             manifest["notes"] = [*absent, *manifest["notes"]]
-            (folder / "README.md").write_text(card.render(manifest), encoding="utf-8")
+            text = card.render(manifest)
+            (folder / "README.md").write_text(text, encoding="utf-8")
+            manifest["exports"] = _exported(exports, written, folder / "exports", text)
             version = versions.commit(folder, out, manifest)
         self.cache.note(made_of, {"version": version.id})
         return version
@@ -239,7 +241,7 @@ class _Builder:
                 [shard["key"] for shard in prepared],
                 others,
                 [[step.name, step.decisive, step.component.version()] for step in plan.steps],
-                [use.plain() for use in self.recipe.exports],
+                [[use.plain(), contents(use.given)] for use in self.recipe.exports],
                 self.recipe.seed,
                 self.recipe.target,
                 self.recipe.inputs,
@@ -340,6 +342,22 @@ def _stop_if_asked(prepared: Sequence[Mapping[str, Any]]) -> None:
                 allowed=stop["allowed"],
                 hint="mend the source, or set `on_violation: set_aside`",
             )
+
+
+def _exported(
+    exports: Sequence[Export], written: Sequence[Mapping[str, Any]], folder: Path, card: str
+) -> dict[str, Any]:
+    """Join what the shards wrote of each export, and return what it says of itself."""
+    found: dict[str, Any] = {}
+    for export in exports:
+        here = folder / export.label
+        merge_exports(here)
+        whole = merge(
+            said for shard in written for label, said in shard["exports"] if label == export.label
+        )
+        finish(export.name, export.parameters, here, whole, card)
+        found[export.label] = whole.plain()
+    return found
 
 
 def _exports(recipe: Recipe) -> list[Export]:

@@ -13,6 +13,7 @@ import numpy as np
 import assay
 from assay import ledger
 from assay.building import profile
+from assay.building.certificate import certify
 from assay.building.decide import Table
 from assay.building.learn import Late
 from assay.building.plan import CONTRACT, READ, Plan
@@ -175,12 +176,6 @@ def certificate(
     recipe: Recipe, plan: Plan, table: Table, manifest: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Measure on the files as they are written whether anything leaks from split to split."""
-    import importlib.util
-
-    if importlib.util.find_spec("assay.building.certificate") is None:
-        return {}
-    from assay.building.certificate import certify
-
     splitting = next(step for step in reversed(plan.steps) if step.splits)
     files: dict[str, list[Path]] = {}
     for file in manifest["files"]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from assay.cache import hash_file
 from assay.component import Component, bind, find, mark_of
 from assay.errors import RecipeError, nearest
 from assay.recipe import FieldSpec, FieldType, Recipe, Use
@@ -174,7 +176,10 @@ class Plan:
             "rules": dict(self.rules),
             "id": self.id,
             "steps": [
-                [step.position, step.name, dict(step.parameters), step.component.version()]
+                [
+                    *(step.position, step.name, dict(step.parameters), step.component.version()),
+                    *contents(step.parameters),
+                ]
                 if step.component.data == "rows"
                 else [step.position, step.values, step.keys, step.expressions, sketch_of(step)]
                 for step in self.steps
@@ -182,6 +187,14 @@ class Plan:
             ],
             "watched": self.watched,
         }
+
+
+def contents(parameters: Mapping[str, Any]) -> list[str]:
+    """Hashes of the files that parameters name, such as a vocabulary or a chat template."""
+    texts = [value for value in parameters.values() if isinstance(value, str)]
+    # No name of a file is longer, and the system refuses to look for one.
+    paths = [Path(text) for text in texts if len(text) < 1000 and "\0" not in text]
+    return [hash_file(path) for path in paths if path.is_file()]
 
 
 def sketch_of(step: Step) -> Any:

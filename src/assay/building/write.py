@@ -15,7 +15,7 @@ from assay.building.plan import FOLD, PARENT, READ, Plan
 from assay.building.prepare import DECIDED, INDEX, LINE, TEXT
 from assay.cache import Cache
 from assay.component import find
-from assay.exports.part import Part
+from assay.exports.part import Exported, Part, exported
 from assay.recipe import FieldSpec
 from assay.rows import ROW, ROW_ID, content_hash, hex_ids
 
@@ -85,7 +85,7 @@ class Writing:
         written = self._ledger(task, rows, gone, made)
         self._quarantine(task, rows, gone, written)
         columns = list(dict.fromkeys([ROW_ID, *self.fields, *self.extras]))
-        profiles, counts, files = {}, {}, []
+        profiles, counts, files, exports = {}, {}, [], []
         for split, number in task.files.items():
             part = kept.filter(pl.col(SPLIT) == split).select(columns)
             path = self.folder / "data" / f"{split}-{number:05d}.parquet"
@@ -93,7 +93,7 @@ class Writing:
             files.append({"path": f"data/{path.name}", "rows": part.height, "split": split})
             profiles[split] = profile.summarise(part, self.fields)
             counts[split] = part.height
-            self._export(task, part, split)
+            exports += self._export(task, part, split)
         reasons = written.filter(pl.col("decisive")).group_by("position", "rule").len()
         return {
             "splits": counts,
@@ -104,6 +104,7 @@ class Writing:
             "changed": self._changed(written),
             "profiles": profiles,
             "files": files,
+            "exports": exports,
             "hashes": content_hash(kept, [*columns, SPLIT]).to_numpy(),
             "gone": _identity(
                 pl.concat([gone, rows.filter(pl.col(DECIDED).is_not_null())], how="diagonal")
@@ -270,15 +271,19 @@ class Writing:
         changed = written.filter(pl.col("action").is_in(["changed", "nulled"]))
         return changed.group_by("position").len().rows()
 
-    def _export(self, task: Task, part: pl.DataFrame, split: str) -> None:
+    def _export(self, task: Task, part: pl.DataFrame, split: str) -> list[tuple[str, Exported]]:
+        """Write one split's rows in every form, and return what each export says of it."""
+        said = []
         types = {name: spec.type for name, spec in self.fields.items()}
         types = {ROW_ID: "string", **types}
         for export in self.exports:
             target = self.folder / "exports" / export.label / f".{task.number:05d}"
             target.mkdir(parents=True, exist_ok=True)
-            find("exports", export.name).function(
+            made = find("exports", export.name).function(
                 Part(part, types, split), target, **export.parameters
             )
+            said.append((export.label, exported(made, split)))
+        return said
 
 
 def merge_exports(folder: Path) -> None:

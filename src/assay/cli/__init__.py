@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import assay
-from assay.cli.looking import check, explain, inspect, schema, versions, why
+from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
 from assay.cli.making import build, evaluate, export, init, report, run
 from assay.cli.shared import DEFECT, INTERRUPTED, PASSED, WRONG, app, reader_left, say, show
 from assay.errors import AssayError
@@ -25,6 +25,7 @@ __all__ = [
     "app",
     "build",
     "check",
+    "duplicates",
     "evaluate",
     "explain",
     "export",

@@ -17,6 +17,7 @@ from assay.cli.shared import (
     Json,
     Out,
     Quiet,
+    RecipeFile,
     VersionName,
     Workers,
     app,
@@ -24,6 +25,7 @@ from assay.cli.shared import (
     show,
     shown_progress,
 )
+from assay.errors import AssayError
 
 
 @app.command()
@@ -128,3 +130,43 @@ def inspect(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         )
     page = out / "inspection.html"
     show({**seen.to_dict(), "report": str(page)}, f"{seen!r}\n\nreport   {page}", json)
+
+
+@app.command()
+def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.duplicates`
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    step: Annotated[str | None, typer.Option(help="Of several, the one to look at.")] = None,
+    thresholds: Annotated[
+        str | None, typer.Option(help="Thresholds to count at, with commas between.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=0, help="How many pairs to show.")] = 20,
+    out: Out = DEFAULT_OUT,
+    seed: Annotated[int, typer.Option(help="Another seed shows other pairs.")] = 0,
+    workers: Workers = None,
+    functions: Functions = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show near duplicates and what each threshold would take, before any row goes."""
+    with shown_progress(quiet) as progress:
+        found = assay.duplicates(
+            recipe,
+            out=out,
+            step=step,
+            thresholds=_numbers(thresholds),
+            pairs=pairs,
+            seed=seed,
+            workers=workers,
+            functions=functions or (),
+            progress=progress,
+        )
+    show(found.to_dict(), repr(found), json)
+
+
+def _numbers(given: str | None) -> list[float] | None:
+    try:
+        return [float(one) for one in given.split(",")] if given else None
+    except ValueError:
+        raise AssayError(
+            "--thresholds takes numbers with commas between.", received=given, hint="0.6,0.7,0.8"
+        ) from None
