@@ -37,6 +37,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "dedup.against": {"source": pl.DataFrame({"text": ["about a kettle"]}), "most": 1.0},
     "dedup.near": {"most": 1.0},
     "dedup.semantic": {"most": 1.0},
+    "features.numbers": {"find": {"inches": r"(\d+\.\d+) in", "weight": "weight_kg"}},
+    "features.text": {"measure": {"words": "words", "loud": "capitals"}},
     "keep.length": {"min": 12},
     "keep.tokens": {"max": 6},
     "sample.cap": {"by": ["category"], "at_most": 3},
