@@ -125,12 +125,12 @@ def far_texts(
         NotApplicable: there is no field of free text with 20 texts.
 
     >>> from assay.recipe import FieldSpec
-    >>> texts = [f"kettle {n % 9} with {n % 7} jugs, {n % 5} cords, {n % 11} lids" for n in range(99)]
+    >>> texts = [f"kettle {n % 9} with {n % 7} jugs, {n % 5} cords, {n} lids" for n in range(99)]
     >>> rows = pl.DataFrame({"t": [*texts, "zur Theorie dünner Gase"]})
     >>> far_texts(Inspected(rows, rows, {"t": FieldSpec()}))[0].rows.to_list()
     [99]
     """
-    names = [name for name in data.texts if _is_free(data.rows[name])]
+    names = [name for name in data.texts if is_free(data.rows[name])]
     if not names:
         raise NotApplicable(f"no field of free text has {FEWEST} texts")
     found = []
@@ -156,7 +156,8 @@ def far_texts(
     return found
 
 
-def _is_free(texts: pl.Series) -> bool:
+def is_free(texts: pl.Series) -> bool:
+    """Whether a field's texts are sentences, and enough of them."""
     filled = texts.cast(pl.String).drop_nulls()
     words = filled.str.count_matches(r"\S+").mean()
     dense = filled.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]").mean()
