@@ -38,7 +38,7 @@ def table_of(size, seed=0):
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(size=st.integers(0, 80), folds=st.integers(2, 7), seed=st.integers(0, 9))
 def test_train_and_validation_rows_have_a_fold_and_units_are_whole(name, size, folds, seed):
     table = table_of(size, seed)

@@ -70,7 +70,7 @@ def straddling(placed, keys, side="split"):
 
 
 @pytest.mark.parametrize("name", SPLITS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cells=st.lists(CELL, max_size=40), clusters=st.booleans(), folds=st.sampled_from([None, 3]))
 def test_growth_moves_no_row_and_lets_no_new_row_straddle(name, cells, clusters, folds):
     table = frame_of(cells, clusters)
@@ -95,7 +95,7 @@ def test_growth_moves_no_row_and_lets_no_new_row_straddle(name, cells, clusters,
 
 
 @pytest.mark.parametrize("name", SPLITS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cells=st.lists(CELL, max_size=40), clusters=st.booleans(), shuffle=st.randoms())
 def test_order_changes_nothing_in_a_split_that_grows(name, cells, clusters, shuffle):
     table = frame_of(cells, clusters)
