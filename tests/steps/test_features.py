@@ -40,6 +40,8 @@ def read(text, kind):
         ("50 x 20 x 10 cm", "box_l", 10.0),
         ("Length: 2 m", "length_cm", 200.0),
         ("12 in stock", "length_cm", None),
+        ('"Date": "May 2015"}', "length_cm", None),
+        ("2019 HP laptop", "power_w", None),
         ("5M pixels", "length_cm", None),
         ("a 500 ml bottle", "volume_l", 0.5),
         ("16 fl oz", "volume_l", 16 * 0.0295735295625),

@@ -51,6 +51,25 @@ def test_an_infinite_weight_comes_first():
     assert sample.weighted(table, weight="w", n=1)["rule"].is_null().arg_true().to_list() == [50]
 
 
+def test_a_weight_may_be_the_square_of_a_price_with_a_factor_for_each_category():
+    weight = "price * price * CASE category WHEN 'Automotive' THEN 0.05 ELSE 1 END"
+    table = numbered(
+        price=[10.0, 10.0, 3.0, None] * 500,
+        category=["Automotive", "Appliances", None, "Automotive"] * 500,
+    )
+
+    result = sample.weighted(table, weight=weight, n=100)
+
+    # A row's key is log(u)/weight, so with the factor worked out by hand it is the same draw.
+    by_hand = table.with_columns(
+        w=pl.Series([100 * 0.05, 100.0, 9.0, None] * 500, dtype=pl.Float64)
+    )
+    assert result.equals(sample.weighted(by_hand, weight="w", n=100))
+    drawn = table.filter(result["rule"].is_null())
+    shares = drawn.group_by("category", "price").len().sort("len", descending=True)
+    assert shares["category"][0] == "Appliances" and drawn["price"].null_count() == 0
+
+
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.25, 25), (1.0, 100)])
 def test_a_share_is_of_the_rows_that_may_be_drawn(share, count):
     table = numbered(w=[1] * 100 + [0] * 50)

@@ -27,10 +27,12 @@ _LENGTH = {
     r"mm|millimet(?:er|re)s?": 0.1,
     r"cm|cms|centimet(?:er|re)s?": 1.0,
     r"(?-i:m)|met(?:er|re)s?": 100.0,
-    r"""in|inch|inches|inchs|"|″|”""": 2.54,
+    r"in|inch|inches|inchs|″": 2.54,
     r"ft|feet|foot": 30.48,
     r"yd|yards?": 91.44,
 }
+# Between two sides a quote is an inch; elsewhere it may close the text that the number ends.
+_QUOTED = _LENGTH | {r"""["”]|''""": 2.54}
 _VOLUME = {
     r"ml|mls|millilit(?:er|re)s?": 0.001,
     r"cl|centilit(?:er|re)s?": 0.01,
@@ -40,7 +42,8 @@ _VOLUME = {
     r"qt|quarts?": 0.946352946,
     r"pints?": 0.473176473,
 }
-_POWER = {r"w|watts?": 1.0, r"kw|kilowatts?": 1000.0, r"hp|horsepower": 745.6998715822702}
+# "2019 HP" is a computer, so the sign counts in small letters only.
+_POWER = {r"w|watts?": 1.0, r"kw|kilowatts?": 1000.0, r"(?-i:hp)|horsepower": 745.6998715822702}
 _VOLTAGE = {r"v|volts?|vac|vdc": 1.0, r"kv|kilovolts?": 1000.0, r"mv|millivolts?": 0.001}
 # What something carries or is made for is not what it weighs.
 _CARRIED = (
@@ -155,9 +158,9 @@ def _amount(
     return read
 
 
-_SIDE = rf"""{_N}\s*\\?(?:{_any_of(_LENGTH)})?\s*\\?["”″]?\s*(?:\(?[LWHDlwhd]\)?)?"""
+_SIDE = rf"""{_N}\s*\\?(?:{_any_of(_QUOTED)})?\s*\\?["”″]?\s*(?:\(?[LWHDlwhd]\)?)?"""
 _TIMES = r"\s*[xX×*]\s*"
-_LAST = rf"""{_N}\s*-?\s*\\?({_any_of(_LENGTH)})\s*(?:\(?[LWHDlwhd]\)?)?(?:[^\p{{L}}\p{{N}}]|$)"""
+_LAST = rf"""{_N}\s*-?\s*\\?({_any_of(_QUOTED)})\s*(?:\(?[LWHDlwhd]\)?)?(?:[^\p{{L}}\p{{N}}]|$)"""
 _THREE = rf"(?i){_SIDE}{_TIMES}{_SIDE}{_TIMES}{_LAST}"
 _TWO = rf"(?i){_SIDE}{_TIMES}{_LAST}"
 
@@ -174,7 +177,7 @@ def _sides(frame: pl.DataFrame) -> list[pl.Series]:
         three.field("2").zip_with(whole, two.field("2")),
         three.field("3"),
     ]
-    return [_scaled(side, unit, _LENGTH) for side in texts_of]
+    return [_scaled(side, unit, _QUOTED) for side in texts_of]
 
 
 def _length(frame: pl.DataFrame) -> pl.Series:
@@ -209,7 +212,7 @@ _SURE = {
     r"mm|millimet(?:er|re)s?": 0.1,
     r"cm|cms|centimet(?:er|re)s?": 1.0,
     r"met(?:er|re)s?": 100.0,
-    r"""inch|inches|inchs|"|″|”""": 2.54,
+    r"inch|inches|inchs|″": 2.54,
     r"ft|feet|foot": 30.48,
     r"yards?": 91.44,
 }
