@@ -18,6 +18,7 @@ SCRIPT = "<script>alert(1)</script>"
 # Where an option cannot have the name of the parameter it stands for.
 RENAMED = {
     "export": {"kind": "kind", "to": "to", "given": "parameters", "home": "out"},
+    "compare": {"more": "predictions"},
     "evaluate": {"more": "predictions", "out": None},
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
@@ -26,7 +27,7 @@ ONLY_PYTHON = {"progress"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "build", "check",
+        "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "compare",
         "duplicates",         "evaluate", "explain", "export", "init", "inspect", "report", "run", "schema", "versions",
         "why",
     ]  # fmt: skip

@@ -79,9 +79,18 @@ def test_run_prints_a_short_summary_that_ends_with_the_verdict_and_the_report(sh
     assert out.splitlines()[-2] == "verdict  pass"
     assert Path(out.splitlines()[-1].split()[-1]).read_bytes()[:15].lower() == b"<!doctype html>"
     assert "30 rows read" in out and "-1 contract: price: required" in out
-    assert max(map(len, out.splitlines())) < 130
+    assert max(map(len, out.splitlines())) < 140
     stages = [line.split("  ")[0] for line in err.splitlines()]
-    assert stages == ["survey", "read", "decide", "write", "fit constant", "fit random", "score"]
+    assert stages == [
+        "survey",
+        "read",
+        "decide",
+        "write",
+        "certify",
+        "fit constant",
+        "fit random",
+        "score",
+    ]
 
 
 def test_a_second_run_says_that_nothing_was_done_again(shop, assay_):
@@ -96,7 +105,7 @@ def test_run_as_json_has_the_parts_that_others_build_upon(shop, document):
     assert code == 0
     assert {"version", "path", "rows", "splits", "scores", "comparisons", "gates", "verdict",
             "report"} <= set(found)  # fmt: skip
-    assert set(found["rows"]) == {"read", "kept", "set_aside", "reasons"}
+    assert set(found["rows"]) == {"read", "kept", "set_aside", "synthetic", "reasons"}
     assert found["rows"]["read"] == found["rows"]["kept"] + sum(found["rows"]["reasons"].values())
     assert set(found["scores"][0]) == {"model", "split", "metric", "value", "low", "high", "n"}
     assert set(found["comparisons"][0]) == {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assay.checking import check
     from assay.duplication import duplicates
     from assay.errors import AssayError
+    from assay.evaluation.comparison import compare
     from assay.evaluation.evaluate import evaluate
     from assay.evaluation.evaluation import Evaluation
     from assay.explaining import explain
@@ -33,6 +34,7 @@ _HOMES = {
     "Version": "version",
     "build": "building.build",
     "check": "checking",
+    "compare": "evaluation.comparison",
     "duplicates": "duplication",
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
@@ -53,6 +55,7 @@ __all__ = [
     "Version",
     "build",
     "check",
+    "compare",
     "duplicates",
     "evaluate",
     "explain",

@@ -16,15 +16,28 @@ from typing import Annotated
 import typer
 
 import assay
+from assay.cli.judging import compare, evaluate
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
-from assay.cli.making import build, evaluate, export, init, report, run
-from assay.cli.shared import DEFECT, INTERRUPTED, PASSED, WRONG, app, reader_left, say, show
+from assay.cli.making import build, export, init, report, run
+from assay.cli.shared import (
+    DEFECT,
+    EXIT_CODES,
+    INTERRUPTED,
+    PASSED,
+    WRONG,
+    app,
+    reader_left,
+    say,
+    show,
+)
 from assay.errors import AssayError
 
 __all__ = [
+    "EXIT_CODES",
     "app",
     "build",
     "check",
+    "compare",
     "duplicates",
     "evaluate",
     "explain",
@@ -38,6 +51,17 @@ __all__ = [
     "versions",
     "why",
 ]
+
+
+# As help lists them: in the order in which they are met.
+_ORDER = ("init", "inspect", "duplicates", "run", "build", "evaluate", "compare", "check", "why")
+app.registered_commands.sort(
+    key=lambda one: (
+        _ORDER.index(one.callback.__name__)
+        if one.callback and one.callback.__name__ in _ORDER
+        else len(_ORDER)
+    )
+)
 
 
 @app.callback(invoke_without_command=True)

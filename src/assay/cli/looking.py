@@ -147,7 +147,7 @@ def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `as
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show near duplicates and what each threshold would take, before any row goes."""
+    """Show near duplicates before any row goes."""
     with shown_progress(quiet) as progress:
         found = assay.duplicates(
             recipe,

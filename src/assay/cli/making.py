@@ -23,7 +23,6 @@ from assay.cli.shared import (
     Workers,
     app,
     engine_named,
-    one_of,
     parameters,
     say,
     show,
@@ -99,46 +98,12 @@ def build(
 
 
 @app.command()
-def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.evaluate`
-    truth: Annotated[Path, typer.Option(help="The table with the true values.")],
-    predictions: Annotated[list[Path], typer.Option(help="A table of predictions; repeatable.")],
-    more: Annotated[list[Path] | None, typer.Argument(help="More tables of predictions.")] = None,
-    id: Annotated[str | None, typer.Option("--id", help="The column that names rows.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column with the true value.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Names, with commas between.")] = None,
-    positive: Annotated[str | None, typer.Option(help="Of two classes, the one meant.")] = None,
-    task: Annotated[str | None, typer.Option(help="number or class; told from the values.")] = None,
-    name: Annotated[str | None, typer.Option(help="Of the evaluation.")] = None,
-    seed: Seed = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Score anybody's predictions, with intervals and comparisons."""
-    evaluation = assay.evaluate(
-        truth,
-        [*predictions, *(more or [])],
-        id=id,
-        target=target,
-        metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
-        positive=positive,
-        task=one_of("task", task, ("number", "class")) if task else None,
-        seed=seed or 0,
-        name=name,
-    )
-    document, text = evaluation.to_dict(), repr(evaluation)
-    if out is not None:
-        document["report"] = str(assay.report(evaluation, to=out))
-        text += f"\n\nreport   {document['report']}"
-    show(document, text, json)
-
-
-@app.command()
 def export(
     version: VersionName,
     to: Annotated[Path, typer.Option("--out", help="A new or empty folder.")],
-    kind: Annotated[str, typer.Option("--as", help="jsonl, csv, parquet, pickle or chat.")],
+    kind: Annotated[
+        str, typer.Option("--as", help="jsonl, csv, parquet, chat, … (`assay explain`).")
+    ],
     given: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter, as name=value; repeatable.")
     ] = None,
@@ -146,8 +111,12 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a version out in another form."""
+    from assay.exporting import summary
+
     files = assay.export(version, kind, to, parameters=parameters(given or []), out=home)
     show({"files": [str(file) for file in files]}, "\n".join(map(str, files)), json)
+    for line in summary(to):
+        say(line)
 
 
 @app.command()
