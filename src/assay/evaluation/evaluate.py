@@ -221,7 +221,11 @@ def judged(
         groups=truth.groups.name if truth.groups is not None else None,
         weights=truth.weights.name if truth.weights is not None else None,
         detectable=work.detectable(),
-        notes=[*staged.notes, *(note for info in infos if (note := _missing_note(info, truth)))],
+        notes=[
+            *staged.notes,
+            *(note for info in infos if (note := _missing_note(info, truth))),
+            *work.heavy(),
+        ],
     )
 
 

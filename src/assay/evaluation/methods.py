@@ -54,6 +54,8 @@ def interval_of(  # noqa: PLR0911 - one return for each method
     plain = not groups and entry.carried is None
     if measure.name == "max_error":
         return Interval(None, None, "none: the largest error of more rows would be larger")
+    if measure.name == "ece":
+        return Interval(None, None, "none: it is too large by chance alone; compare models instead")
     if kind == "normal":
         return normal(value, found.error, "t, clustered" if groups else "t", found.df)
     if kind != "bootstrap":
@@ -80,7 +82,7 @@ def interval_of(  # noqa: PLR0911 - one return for each method
 
 def needs_draws(measure: Measure, plain: bool, kind: IntervalKind | None) -> bool:
     """Whether the interval of a metric comes from resamples."""
-    if kind == "normal" or measure.name == "max_error":
+    if kind == "normal" or measure.name in ("ece", "max_error"):
         return False
     if kind == "bootstrap":
         return True

@@ -165,6 +165,7 @@ class Pool:
     places: dict[tuple[int, bytes], tuple[int, int]] = field(default_factory=dict)
     parts: list[Floats] = field(default_factory=list)
     means: list[Floats] = field(default_factory=list)
+    scales: list[Floats] = field(default_factory=list)
     width: int = 0
 
     @property
@@ -190,8 +191,13 @@ class Pool:
                 made = self._summed(column, rows, carried)
                 self.places[key] = (self.width, column.width)
                 mean = made.mean(axis=0)
-                self.parts.append((made - mean).astype(self.precision))
+                made = made - mean  # a copy: the column may be the rows' own
+                # Scaled to at most 1, so that single precision holds large values.
+                scale = np.abs(made).max(axis=0, initial=0.0)
+                scale[scale == 0] = 1.0
+                self.parts.append((made / scale).astype(self.precision))
                 self.means.append(mean)
+                self.scales.append(scale)
                 self.width += column.width
             first, width = self.places[key]
             found.append(np.arange(first, first + width))
@@ -208,7 +214,8 @@ class Pool:
         one = np.ones((self.units.count, 1), dtype=self.precision)
         matrix, means = np.concatenate([*self.parts, one], axis=1), np.concatenate(self.means)
         found = np.concatenate([block @ matrix for block in blocks]).astype(np.float64)
-        return np.asarray(found[:, :-1] + found[:, -1:] * means)
+        scales = np.concatenate(self.scales)
+        return np.asarray(found[:, :-1] * scales + found[:, -1:] * means)
 
     def _summed(self, column: Column, rows: Rows | None, carried: Floats | None) -> Floats:
         if not column.coded:

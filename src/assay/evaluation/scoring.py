@@ -30,6 +30,7 @@ from assay.evaluation.resampling import (
 )
 from assay.evaluation.scored import Floats, Scored
 
+FEW_ROWS = 5
 Key = tuple[str, bytes, str]
 
 
@@ -241,6 +242,25 @@ class Contest:
             units=self.units,
             margin=self.setting.margin,
         )
+
+    def heavy(self) -> list[str]:
+        """Notes on intervals that a few rows decide, which then cover less than they say.
+
+        Counted are the rows, or groups, that the fourth powers of the influences amount to.
+        """
+        by_metric: dict[str, list[str]] = {}
+        drawn = {(name, title) for name, _, title in self.draws}
+        for (name, _, title), one in self.found.items():
+            squares = one.influence**2
+            if (name, title) in drawn and squares.any():
+                few = float(squares.sum() ** 2 / (squares**2).sum())
+                if few < FEW_ROWS <= len(squares) and name not in by_metric.get(title, []):
+                    by_metric.setdefault(title, []).append(name)
+        return [
+            f"{title}: a few rows decide the interval of {', '.join(names)}; it covers less than "
+            "95 %. More rows, or a metric that large errors do not rule, would help."
+            for title, names in by_metric.items()
+        ]
 
     def detectable(self) -> dict[str, float]:
         """For each metric the difference that these rows show with a chance of 80 %.
