@@ -176,7 +176,7 @@ def target_field(units: pl.DataFrame, wanted: Wanted, task: str | None) -> Check
         # Where one text is all there is to learn from, telling the target by it is the task.
         kinds = {name: kind for name, kind in kinds.items() if kind != "text"}
     scores = alone(rows, kinds, aim)
-    measure = "balanced accuracy" if aim.classes else "R2 of ranks"
+    measure = "a balanced accuracy" if aim.classes else "an R2 of ranks"
     given = {name: score for name, score in scores.items() if score >= ALMOST}
     limit = PRINTED["class" if aim.classes else "number"]
     prints = {
@@ -190,8 +190,8 @@ def target_field(units: pl.DataFrame, wanted: Wanted, task: str | None) -> Check
         return _given_away(title, target, rows, given, prints, measure)
     best = max(scores, key=lambda name: scores[name]) if scores else None
     shown = f"; the nearest is `{best}` with {scores[best]:.3f}" if best else ""
-    detail = f"No input alone reaches a {measure} of {ALMOST} on {_many(rows.height)}{shown}."
-    return Check(*title, "pass", scores[best] if best else 0.0, ALMOST, detail)
+    detail = f"No input alone reaches {measure} of {ALMOST} on {_many(rows.height)}{shown}."
+    return Check(*title, "pass", max(0.0, scores[best]) if best else 0.0, ALMOST, detail)
 
 
 def adversarial(units: pl.DataFrame, wanted: Wanted, how: str) -> Check:
@@ -267,8 +267,10 @@ def _given_away(
 ) -> Check:
     parts, examples = [], []
     for name, score in sorted(given.items(), key=lambda item: -item[1])[:EXAMPLES]:
-        parts.append(f"`{name}` alone tells `{target}` with a {measure} of {score:.3f}")
-        examples.append({"field": name, "score": round(score, 4), "measure": measure})
+        parts.append(f"`{name}` alone tells `{target}` with {measure} of {score:.3f}")
+        examples.append(
+            {"field": name, "score": round(score, 4), "measure": measure.split(" ", 1)[1]}
+        )
     for name, one in list(prints.items())[:EXAMPLES]:
         parts.append(
             f"{one.own:.1%} of the texts in `{name}` hold `{target}`, where {one.other:.1%} hold "
