@@ -166,7 +166,9 @@ class _Builder:
             manifest |= {"parent": before.version if before else None, "extras": more}
             if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:
                 self.progress("certify", 0, 1)
-                manifest["certificate"] = certificate(self.recipe, plan, table, manifest, folder)
+                manifest["certificate"] = certificate(
+                    self.recipe, plan, (table, late), manifest, folder
+                )
                 self.progress("certify", 1, 1)
             manifest["notes"] = [*absent, *manifest["notes"]]
             text = card.render(manifest)

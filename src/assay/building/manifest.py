@@ -18,7 +18,7 @@ from assay.building.decide import Table
 from assay.building.learn import Late
 from assay.building.plan import CONTRACT, READ, Plan
 from assay.building.prepare import DECIDED
-from assay.recipe import FieldSpec, Recipe, digest
+from assay.recipe import Recipe, digest
 
 Shards = Sequence[Mapping[str, Any]]
 _SPLITS = ("train", "validation", "test")
@@ -173,14 +173,19 @@ def _shown(source: Any) -> Any:
 
 
 def certificate(
-    recipe: Recipe, plan: Plan, table: Table, manifest: Mapping[str, Any], folder: Path
+    recipe: Recipe,
+    plan: Plan,
+    decided: tuple[Table, Late],
+    manifest: Mapping[str, Any],
+    folder: Path,
 ) -> dict[str, Any]:
     """Measure on the files as they are written whether anything leaks from split to split."""
     splitting = next(step for step in reversed(plan.steps) if step.splits)
     files: dict[str, list[Path]] = {}
     for file in manifest["files"]:
         files.setdefault(file["split"], []).append(folder / file["path"])
-    fields = {name: FieldSpec(type=field["type"]) for name, field in manifest["fields"].items()}
+    late = decided[1]
+    fields = {name: spec for name, spec in late.fields.items() if name in manifest["fields"]}
     inputs = recipe.inputs or [name for name in fields if name not in (recipe.target, *plan.id)]
     time = splitting.parameters.get("by") if splitting.name == "split.temporal" else None
     return certify(
@@ -191,10 +196,18 @@ def certificate(
         task=recipe.task,
         groups=splitting.parameters.get("groups") or [],
         time=time,
-        was=_moved(table),
+        was=_moved(decided[0]),
+        # Train is then meant to differ from the rest.
+        reported=["adversarial"] if _reshaped(plan, splitting.position) else [],
         near=recipe.certificate,
         seed=recipe.seed,
     )
+
+
+def _reshaped(plan: Plan, split: int) -> bool:
+    """Whether a step behind the split samples, balances or thins out the training rows."""
+    behind = ("sample.", "balance.", "augment.", "outliers.", "labels.")
+    return any(step.position > split and step.name.startswith(behind) for step in plan.steps)
 
 
 def _moved(table: Table) -> tuple[int, int] | None:
