@@ -152,7 +152,7 @@ def rivals(path: Path, python: str) -> list[dict[str, Any]]:
         one
         | {
             "times assay's time": one["seconds"] / base["seconds"],
-            "times its cpu": one["cpu"] / base["cpu"],
+            "times its cpu": one["cpu s"] / base["cpu s"],
         }
         for one in found
     ]

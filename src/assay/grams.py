@@ -1,7 +1,9 @@
 """Hashes of runs of characters and words, for a whole column at once.
 
 A run's hash is a difference of two prefix sums of a polynomial modulo 2^64 (Karp & Rabin 1987),
-so that every run of every row costs a few array operations and no Python object.
+so that every run of every row costs a few array operations and no Python object. Texts may be
+written so that two runs of 2,048 values or more share a hash (Thue-Morse words); such a run is
+only ever hashed of a text that is a single word, or shorter than the size of run asked for.
 """
 
 from __future__ import annotations
@@ -127,7 +129,7 @@ def _runs(values: Hashes, begins: Offsets, ends: Offsets) -> Hashes:
     powers, inverses = _powers(1 << max(20, (len(values) + 1).bit_length()))
     total = np.empty(len(values) + 1, dtype=np.uint64)
     total[0] = 0
-    # The scramble keeps runs of small numbers from cancelling in the low bits.
+    # Characters are small numbers; scrambled, they reach the upper bits of short runs as well.
     np.cumsum(mixed(values + np.uint64(1)) * powers[: len(values)], out=total[1:])
     return mixed((total[ends] - total[begins]) * inverses[begins])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,11 @@ from assay.similar.shingles import CHARACTERS, HASHES, WORDS
 BANDS = 48
 CROWD = 48
 """A bucket of at most so many rows is compared each with each."""
-NEIGHBOURS = 12
-"""In a larger one, each row is compared with so many that follow it."""
+NEIGHBOURS = 3
+"""In a larger one each row is compared with the one of the lowest rank, which would stay, and with
+so many beside it, unless it has"""
+ENOUGH = 8
+"""pairs already: what is like very many others need not be compared with all of them."""
 Places = npt.NDArray[np.int64]
 
 
@@ -36,7 +40,7 @@ def rows_per_band(threshold: float) -> int:
 def candidates(
     signs: npt.NDArray[np.uint16],
     kinds: npt.NDArray[np.uint8],
-    sets: npt.NDArray[np.uint64],
+    rank: Places,
     threshold: float,
     blocks: npt.NDArray[np.uint64] | None = None,
     labels: npt.NDArray[np.uint64] | None = None,
@@ -46,8 +50,7 @@ def candidates(
     Args:
         signs: MinHash values, one row a row.
         kinds: what each row was noted by.
-        sets: something that differs between the rows and does not depend on their order; rows of
-            a crowded bucket are lined up by it.
+        rank: of each row, without ties and whatever the order of the rows.
         threshold: of the Jaccard similarity.
         blocks: rows that differ in these are not compared.
         labels: rows that are equal in these are not compared.
@@ -56,31 +59,32 @@ def candidates(
         The pairs as a * 2^32 + b, a < b, sorted, and whether a bucket was so crowded that not
         every pair of it was looked at.
     """
-    found: list[npt.NDArray[np.uint64]] = []
+    pairs = np.zeros(0, np.uint64)
     crowded = False
     fewest = _fewest(threshold)
+    has = np.zeros(len(kinds), dtype=np.int64)
     for columns, key in _keys(signs, kinds, threshold, blocks):
-        # Rows with equal keys stand together; the line inside a bucket is by content.
-        order = np.lexsort((sets, signs[:, (columns[0] + 1) % HASHES], key))
+        # Rows with equal keys stand together, and the more values they share the closer.
+        order = np.lexsort((rank, signs[:, (columns[0] + 1) % HASHES], key))
         sorted_key = key[order]
         edges = np.flatnonzero(np.concatenate(([True], sorted_key[1:] != sorted_key[:-1])))
         sizes = np.diff(np.append(edges, len(key)))
-        crowded |= bool((sizes > CROWD).any())
-        fresh = []
-        line = None if labels is None else labels[order]
-        for first, second in _within(edges, sizes, line):
+        bucket = _Bucket(order, edges, sizes, rank, None if labels is None else labels[order])
+        crowd = bool((sizes > CROWD).any())
+        crowded |= crowd
+        fresh = [pairs]
+        for first, second in _within(bucket, has):
             a, b = order[first], order[second]
-            if blocks is not None:
-                same = blocks[a] == blocks[b]
-                a, b = a[same], b[same]
             good = _agree(signs, kinds, a, b, fewest)
-            a, b = a[good], b[good]
-            low, high = np.minimum(a, b), np.maximum(a, b)
+            if blocks is not None:
+                good &= blocks[a] == blocks[b]
+            low, high = np.minimum(a, b)[good], np.maximum(a, b)[good]
             fresh.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
-        found.append(np.unique(np.concatenate(fresh)) if fresh else np.zeros(0, np.uint64))
-        if sum(map(len, found)) > 1 << 24:
-            found = [np.unique(np.concatenate(found))]
-    pairs = np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint64)
+        if len(fresh) > 1:
+            pairs = np.unique(np.concatenate(fresh))
+        if crowd:
+            ends = np.concatenate((pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)))
+            has = np.bincount(ends.astype(np.int64), minlength=len(kinds))
     return pairs, crowded
 
 
@@ -120,43 +124,74 @@ def _layout(size: int) -> list[npt.NDArray[np.int64]]:
     return made
 
 
-def _within(
-    edges: Places, sizes: Places, labels: npt.NDArray[np.uint64] | None
-) -> Iterator[tuple[Places, Places]]:
+@dataclass(frozen=True)
+class _Bucket:
+    """The buckets of one band: rows in the order of their keys, and where each bucket begins."""
+
+    order: Places
+    edges: Places
+    sizes: Places
+    rank: Places
+    labels: npt.NDArray[np.uint64] | None
+
+
+def _within(bucket: _Bucket, has: Places) -> Iterator[tuple[Places, Places]]:
     """Pairs of positions inside the buckets, in portions that fit into memory."""
-    many = sizes > 1
-    edges, sizes = edges[many], sizes[many]
-    if not len(sizes):
-        return
-    reach = np.where(sizes <= CROWD, sizes - 1, NEIGHBOURS if labels is None else 0)
-    for step in range(1, int(reach.max()) + 1):
-        some = reach >= step
+    few = (bucket.sizes > 1) & (bucket.sizes <= CROWD)
+    edges, sizes = bucket.edges[few], bucket.sizes[few]
+    for step in range(1, int(sizes.max(initial=1))):
+        some = sizes > step
         first = _ranges(edges[some], sizes[some] - step)
-        second = first + step
-        if labels is not None:
-            other = labels[first] != labels[second]
-            first, second = first[other], second[other]
-        yield first, second
-    if labels is not None and (sizes > CROWD).any():
-        yield from _across(edges[sizes > CROWD], sizes[sizes > CROWD], labels)
+        yield _unlike(first, first + step, bucket.labels)
+    if len(large := np.flatnonzero(bucket.sizes > CROWD)):
+        rows = _ranges(bucket.edges[large], bucket.sizes[large])
+        wanting = has[bucket.order[rows]] < ENOUGH
+        crowd = _crowd if bucket.labels is None else _across
+        for first, second in crowd(bucket, large, rows, wanting):
+            yield _unlike(first, second, bucket.labels)
+
+
+def _unlike(
+    first: Places, second: Places, labels: npt.NDArray[np.uint64] | None
+) -> tuple[Places, Places]:
+    if labels is None:
+        return first, second
+    other = labels[first] != labels[second]
+    return first[other], second[other]
+
+
+def _crowd(
+    bucket: _Bucket, large: Places, rows: Places, wanting: npt.NDArray[np.bool_]
+) -> Iterator[tuple[Places, Places]]:
+    """In crowded buckets, pairs of each row with the best one, and with the next ones to it."""
+    sizes = bucket.sizes[large]
+    number = np.repeat(np.arange(len(large)), sizes)
+    ends = np.repeat(bucket.edges[large] + sizes, sizes)
+    best = rows[np.lexsort((bucket.rank[bucket.order[rows]], number))]
+    leader = best[np.cumsum(sizes) - sizes][number]
+    yield leader[leader != rows], rows[leader != rows]
+    for step in range(1, NEIGHBOURS + 1):
+        inside = wanting & (rows + step < ends)
+        yield rows[inside], rows[inside] + step
 
 
 def _across(
-    edges: Places, sizes: Places, labels: npt.NDArray[np.uint64]
+    bucket: _Bucket, large: Places, rows: Places, wanting: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[Places, Places]]:
-    """In crowded buckets, pairs with the next rows of another label on either side."""
-    rows = _ranges(edges, sizes)
-    begins, ends = np.repeat(edges, sizes), np.repeat(edges + sizes, sizes)
-    changes = np.flatnonzero(labels[1:] != labels[:-1]) + 1
-    changes = np.concatenate(([0], changes, [len(labels)]))
+    """In crowded buckets, pairs of each row with the next ones of another label, either side."""
+    assert bucket.labels is not None
+    sizes = bucket.sizes[large]
+    begins = np.repeat(bucket.edges[large], sizes)
+    ends = begins + np.repeat(sizes, sizes)
+    changes = np.flatnonzero(bucket.labels[1:] != bucket.labels[:-1]) + 1
+    changes = np.concatenate(([0], changes, [len(bucket.labels)]))
     run = np.searchsorted(changes, rows, "right")
     after, before = changes[run], changes[run - 1] - 1
     for step in range(NEIGHBOURS):
-        for beside, inside in ((after + step, after + step < ends),
-                               (before - step, before - step >= begins)):  # fmt: skip
-            first, second = rows[inside], beside[inside]
-            other = labels[first] != labels[second]
-            yield first[other], second[other]
+        inside = wanting & (after + step < ends)
+        yield rows[inside], after[inside] + step
+        inside = wanting & (before - step >= begins)
+        yield rows[inside], before[inside] - step
 
 
 def _ranges(begins: Places, counts: Places) -> Places:

@@ -62,14 +62,22 @@ def cosine_pairs(
     pairs = np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint64)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    # A product of matrices rounds by the size of its blocks; row by row it does not.
-    cosine = np.zeros(len(a))
-    for start in range(0, len(a), 1 << 16):
-        part = slice(start, start + (1 << 16))
-        product = vectors[a[part]].astype(np.float64) * vectors[b[part]]
-        cosine[part] = np.minimum(product.sum(axis=1).round(6), 1.0)
+    cosine = cosines(vectors[a], vectors[b])
     good = cosine >= threshold
     return a[good], b[good], cosine[good], crowded
+
+
+def cosines(first: Vectors, second: Vectors) -> npt.NDArray[np.float64]:
+    """The cosine of each two vectors of length 1, rounded to six digits.
+
+    A product of matrices rounds by the size of its blocks; row by row it does not.
+    """
+    result = np.zeros(len(first))
+    for start in range(0, len(first), 1 << 16):
+        part = slice(start, start + (1 << 16))
+        product = first[part].astype(np.float64) * second[part]
+        result[part] = np.minimum(product.sum(axis=1).round(6), 1.0)
+    return result
 
 
 def _cells(vectors: Vectors, line: Places) -> Iterator[Places]:

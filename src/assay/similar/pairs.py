@@ -49,7 +49,7 @@ def near_pairs(
     rank = row_ids(sketches.rows).to_numpy()
     blocks = None if labels is None else labels.to_numpy()
     leads = leaders(sketches.rows, rank, blocks)
-    a, b, jaccard, _ = lead_pairs(sketches, leads, threshold, across=labels)
+    a, b, jaccard, _ = lead_pairs(sketches, leads, threshold, rank=rank, across=labels)
     if labels is None:
         others = np.flatnonzero((leads >= 0) & (leads != np.arange(len(leads))))
         equal = (others, leads[others], np.ones(len(others)))
@@ -92,12 +92,14 @@ def lead_pairs(
     leads: Places,
     threshold: float,
     *,
+    rank: npt.NDArray[np.generic],
     across: pl.Series | None = None,
     blocks: npt.NDArray[np.uint64] | None = None,
     among: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
     """The near pairs of the rows that stand for their equals, in order of places.
 
+    Where very many are alike, they are compared with those of lowest `rank` first.
     `across` leaves only pairs of different labels above 0, `blocks` compares equal ones only, and
     `among` says which rows to compare. The last thing returned is whether so many rows are alike
     that not each was compared with each.
@@ -112,10 +114,11 @@ def lead_pairs(
     places = np.flatnonzero(chosen)
     some = sketches.rows[pl.Series(places, dtype=pl.UInt32)]
     kinds = some["_kinds"].to_numpy()
-    sets = some["_set"].to_numpy()
+    own_rank = np.empty(len(places), dtype=np.int64)
+    own_rank[np.lexsort((some["_set"].to_numpy(), rank[places]))] = np.arange(len(places))
     labels = None if across is None else across.to_numpy()[places]
     own_blocks = None if blocks is None else blocks[places]
-    pairs, crowded = candidates(signatures(some), kinds, sets, threshold, own_blocks, labels)
+    pairs, crowded = candidates(signatures(some), kinds, own_rank, threshold, own_blocks, labels)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     jaccard = similarities(sketches, places[a], places[b])

@@ -15,7 +15,8 @@ from assay.rows import content_hash, row_ids
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Search = Callable[[npt.NDArray[np.bool_] | None], tuple[Places, Places, Floats, bool]]
-PASSES = 8
+Verify = Callable[[Places, Places], tuple[Places, Places, Floats]]
+PASSES = 12
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class Found:
     def removed(self, threshold: float) -> int:
         """How many rows go at this threshold or a higher one."""
         return int((self.twins(threshold)[0] >= 0).sum())
+
+    def and_also(self, pairs: tuple[Places, Places, Floats]) -> Found:
+        """This and other pairs."""
+        together = (np.concatenate((self.a, pairs[0])), np.concatenate((self.b, pairs[1])))
+        likeness = np.concatenate((self.likeness, pairs[2]))
+        return Found(self.leads, *together, likeness, self.rank, self.rows)
 
     def above(self, threshold: float) -> Found:
         """What would have been found at a higher threshold."""
@@ -85,43 +92,58 @@ class Found:
         return best[number]
 
 
-def find(leads: Places, rank: Places, rows: pl.Series, search: Search, threshold: float) -> Found:
+def find(
+    leads: Places, rank: Places, rows: pl.Series, search: Search, verify: Verify, threshold: float
+) -> Found:
     """Search for pairs until none of the rows that would stay is paired.
 
     A search looks at only a part of the pairs where very many rows are alike, and so leaves some
-    of them; it is repeated among those that would stay.
+    of them; it is repeated among those that would stay. When a row turns out to go after all,
+    those that were to go for it are held against the row that it goes for.
     """
     a, b, likeness, crowded = search(None)
     ids = rows.to_numpy()
-    for _ in range(PASSES if crowded else 0):
-        found = Found(leads, a, b, likeness, rank, ids)
-        stays = found.twins(threshold)[0] < 0
-        more = search(stays)
-        if not len(more[0]):
+    found = Found(leads, a, b, likeness, rank, ids)
+    if not crowded:
+        return found
+    before = found.twins(threshold)[0]
+    now = before
+    for _ in range(PASSES):
+        more = search(now < 0)[:3]
+        back = np.flatnonzero((before >= 0) & (now < 0) & (leads == np.arange(len(leads))))
+        heir = now[before[back]]
+        again = verify(back[heir >= 0], heir[heir >= 0])
+        found = found.and_also(more).and_also(again)
+        before, now = now, found.twins(threshold)[0]
+        if not len(more[0]) and not len(again[0]):
             break
-        a, b = np.concatenate((a, more[0])), np.concatenate((b, more[1]))
-        likeness = np.concatenate((likeness, more[2]))
-    return Found(leads, a, b, likeness, rank, ids)
+    return found
 
 
 def near_found(
     sketches: Sketches, threshold: float, *, rank: Places, within: Sequence[str] | None = None
 ) -> Found:
     """Rows whose shingles are alike, by what `shingled` noted of them."""
+    from assay.similar.jaccard import similarities
     from assay.similar.pairs import lead_pairs, leaders
 
     blocks = content_hash(sketches.rows, within).to_numpy() if within else None
     leads = leaders(sketches.rows, rank, blocks)
 
     def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
-        return lead_pairs(sketches, leads, threshold, blocks=blocks, among=among)
+        return lead_pairs(sketches, leads, threshold, rank=rank, blocks=blocks, among=among)
 
-    return find(leads, rank, row_ids(sketches.rows), search, threshold)
+    def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
+        likeness = similarities(sketches, a, b)
+        good = likeness >= threshold
+        return a[good], b[good], likeness[good]
+
+    return find(leads, rank, row_ids(sketches.rows), search, verify, threshold)
 
 
 def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Found:
     """Rows whose vectors are alike, by what `embedded` noted of them."""
-    from assay.similar.cosine import cosine_pairs
+    from assay.similar.cosine import cosine_pairs, cosines
     from assay.similar.pairs import leaders
 
     leads = leaders(sketches.rows, rank)
@@ -134,7 +156,13 @@ def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Fou
         a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, sets[chosen[some]])
         return chosen[some[a]], chosen[some[b]], cosine, crowded
 
-    return find(leads, rank, row_ids(sketches.rows), search, threshold)
+    def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
+        some = vectors[np.searchsorted(chosen, a)], vectors[np.searchsorted(chosen, b)]
+        cosine = cosines(*some)
+        good = cosine >= threshold
+        return a[good], b[good], cosine[good]
+
+    return find(leads, rank, row_ids(sketches.rows), search, verify, threshold)
 
 
 def vectors_of(sketches: Sketches, places: Places) -> npt.NDArray[np.float32]:
