@@ -242,7 +242,10 @@ class _Builder:
                 code_version(*BUILDING),
                 [shard["key"] for shard in prepared],
                 others,
-                [[step.name, step.decisive, step.component.version()] for step in plan.steps],
+                [
+                    [step.name, step.decisive, step.component.version(), contents(step.parameters)]
+                    for step in plan.steps
+                ],
                 [[use.plain(), contents(use.given)] for use in self.recipe.exports],
                 self.recipe.seed,
                 self.recipe.target,

@@ -17,7 +17,7 @@ from assay.building.prepare import DECIDED, WATCHED
 from assay.building.watch import distribution, is_watched
 from assay.cache import Cache
 from assay.component import Learned, mark_of
-from assay.errors import VersionError
+from assay.errors import RecipeError, VersionError
 from assay.recipe import FieldSpec, FieldType
 from assay.rows import ROW, content_hash, parse_expression
 
@@ -150,6 +150,11 @@ def _change(
     touched = []
     for name, values in zip(changed.columns, changed.get_columns(), strict=True):
         old = given[name] if name in given.columns else None
+        if old is None and name in late.fields:
+            raise RecipeError(
+                f"{step.title} would make the column {name!r}, which is there already.",
+                hint="give it another name, for instance with `into`",
+            )
         whole = pl.repeat(None, len(here), dtype=values.dtype, eager=True)
         if old is not None:
             touched.append(pl.when(old.ne_missing(values.cast(old.dtype))).then(pl.lit(name)))
