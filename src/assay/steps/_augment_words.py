@@ -119,7 +119,7 @@ def altered(
         .group_by("text", maintain_order=True)
         .agg(pl.col("word").str.join(""))
     )
-    return _put(texts, whole["text"].cast(pl.UInt32), whole["word"]), counts
+    return _put(texts, whole["text"].cast(pl.UInt32), whole["word"]), dict(counts)
 
 
 def _tokens(texts: pl.Series) -> pl.DataFrame:
@@ -194,7 +194,7 @@ def _eligible(
         & core.is_not_null()
         & (core.str.to_lowercase() != core.str.to_uppercase())
         & (letters >= 2),
-        "units": pl.lit(False) if units is None else units["unit"].is_not_null(),
+        "units": pl.lit(False) if units is None else pl.lit(units["unit"].is_not_null()),
     }
     return tokens.with_columns(may[way].fill_null(False).alias(f"may {way}") for way in ways)
 

@@ -78,7 +78,7 @@ def scored(
             else "nothing is dropped: the target has one value, or too few rows, in train"
         )
         return [{"input": name, "score": 0.0} for name in ranked], about
-    matrix = np.column_stack([plain[name] for name in ranked if plain[name] is not None])
+    matrix = np.column_stack([one for name in ranked if (one := plain[name]) is not None])
     discrete = np.array([kind_of(some[name]) == "category" for name in ranked])
     if is_class(train[target]):
         classes = told.unique().sort()
