@@ -73,7 +73,7 @@ def mixed_nulls(clean: Any, dirty: Any, target: str) -> Cells:
 
     result = MixedNulls().run(Dataset(dirty, cat_features=[], label=None))
     cells: Cells = []
-    for column, nulls in result.value.items():
+    for column, nulls in result.value["columns"].items():
         for word in (json.loads(text) if text.startswith('"') else text for text in nulls):
             cells += [(int(row), column) for row in dirty.index[dirty[column].astype(str) == word]]
     return cells

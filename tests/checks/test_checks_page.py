@@ -68,7 +68,7 @@ def page() -> str:
             family = code.code[1]
             lines += ["", f"## {FAMILIES[family]}"]
         text = explain(check.name)["help"].partition("\n\n")[2]
-        opening = text.partition("\n\nIn a recipe\n")[0]
+        opening = re.split(r"\n\n(?:In a recipe|On the command line|Parameters)\n", text)[0]
         lines += ["", f"### {code.code} {check.name}", "", f"*{code.severity}* · {opening.strip()}"]
         for title, one in explain(check.name)["parameters"].items():
             lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from clean_table import clean, found, look, spoilt
@@ -191,3 +192,26 @@ def test_codes_that_look_alike_are_left_alone(field, values):
 
     for check in ("typos", "spellings", "mixed_units", "patterns"):
         assert not [cell for cell in found(frame, check) if cell[1] == field], check
+
+
+def test_small_numbers_around_zero_are_not_called_impossible():
+    """A normal distribution that reaches below zero in one row of a hundred has no wrong sign."""
+    rng = np.random.default_rng(4)
+    frame = clean(2000).with_columns(change=pl.Series(rng.normal(2.4, 1.0, 2000).round(3)))
+
+    assert (frame["change"] < 0).any()
+    assert not [cell for cell in found(frame, "impossible") if cell[1] == "change"]
+
+
+def test_a_sentinel_day_in_another_format_is_told():
+    frame = clean().with_columns(month=pl.col("day").str.to_date().dt.to_string("%b-%Y"))
+    frame[7, "month"] = "1900-01-01"
+
+    assert found(frame, "disguised") == {(7, "month"): None}
+
+
+def test_a_sentinel_day_among_words_that_name_years_is_told():
+    frame = clean().with_columns(month=pl.Series(["Jan-2018", "Feb-2018", "Mar-2018"] * 80))
+    frame[7, "month"] = "1900-01-01"
+
+    assert (7, "month") in found(frame, "disguised")

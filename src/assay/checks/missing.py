@@ -100,7 +100,7 @@ def disguised(data: Inspected) -> Annotated[list[Finding], Code("F102", "warning
         elif spec.type == "datetime":
             found += _words(data, name, WORDS | NOTHING) + _days(data, name)
         elif spec.type in ("string", "category", "boolean"):
-            found += _words(data, name, WORDS)
+            found += _words(data, name, WORDS) + _day_words(data, name)
     return found
 
 
@@ -175,6 +175,10 @@ def _days(data: Inspected, name: str) -> list[Finding]:
     found: list[Finding] = []
     # The list of such days is short and fixed.
     for day in DAYS:
+        # Written in another way than the field's dates, it is no date of the field's.
+        other = data.written[name].str.starts_with(day) & values.is_null()
+        if other.any():
+            found.append(_sentinel(name, day, places(other), data))
         hit = (days == day).fill_null(False)
         others = values.filter(~hit).drop_nulls()
         if not hit.any() or len(others) < ENOUGH:
@@ -185,6 +189,20 @@ def _days(data: Inspected, name: str) -> list[Finding]:
         if max(low - at, at - high) > max(365.0, (high - low) / 2):
             found.append(_sentinel(name, day, places(hit), data))
     return found
+
+
+def _day_words(data: Inspected, name: str) -> list[Finding]:
+    """Such days in a field whose other values name years too, and that nothing reads as dates."""
+    counts = data.counts(name)
+    day = pl.col("text").str.head(10).is_in(list(DAYS))
+    hits, others = counts.filter(day), counts.filter(~day)
+    if hits.is_empty() or others.is_empty():
+        return []
+    dated = others.filter(pl.col("text").str.contains(r"\b(19|20)\d\d\b"))
+    if int(dated["count"].sum()) < 0.9 * int(others["count"].sum()):
+        return []
+    rows = places(data.written[name].is_in(hits["text"].to_list()))
+    return [_sentinel(name, hits["text"][0], rows, data)]
 
 
 def _sentinel(name: str, shown: str, rows: pl.Series, data: Inspected) -> Finding:

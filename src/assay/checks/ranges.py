@@ -103,10 +103,13 @@ def _numbers(data: Inspected, name: str) -> Iterator[tuple[pl.Series, str, dict[
         yield negative, "are negative, which what the name says cannot be", {"min": 0.0}
     elif 0 < share <= 0.01 and count >= ENOUGH and data.counts(name).height >= 10:
         rest = values.filter(~negative).drop_nulls()
-        quarter, least = float(rest.quantile(0.25) or 0.0), float(rest.min() or 0.0)  # type: ignore[arg-type]
-        if least > 0 and quarter > 0:
+        middle, least = float(rest.quantile(0.5) or 0.0), float(rest.min() or 0.0)  # type: ignore[arg-type]
+        if least > 0:
+            # Where values thin out towards zero some fall below it; where they end before, none.
+            near = int((rest < 0.1 * middle).sum())
+            ends = near < 0.2 * int(negative.sum())
             # Only what is as far below zero as the others are above it changed its sign.
-            flipped = (values <= -max(least, 0.5 * quarter)).fill_null(False)
+            flipped = (values <= -(least if ends else max(least, middle))).fill_null(False)
             yield flipped, "are negative, and no other comes near zero", {"least": least}
 
 
