@@ -60,8 +60,10 @@ def training(task: str, count: int = 120, **changes: object) -> Training:
 
 def parameters(model: Component) -> dict[str, object]:
     """The defaults, but few rounds of what goes in rounds, for speed."""
-    quick = {"rounds": 8} if "rounds" in model.parameters.model_fields else {}
-    return bind(model, quick)
+    few = {"rounds": 8, "trees": 10, "epochs": 2}
+    return bind(
+        model, {name: n for name, n in few.items() if name in model.parameters.model_fields}
+    )
 
 
 def predictions(model: Component, given: Training, rows: pl.DataFrame) -> pl.DataFrame:

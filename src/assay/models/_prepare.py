@@ -63,6 +63,10 @@ class Answer:
             values = np.expm1(np.minimum(values, 700.0))  # exp overflows behind 709
         return pl.DataFrame({"prediction": np.clip(values, self.low, self.high)})
 
+    def frame(self, found: npt.ArrayLike) -> pl.DataFrame:
+        """The frame of predictions: of values, or of one column for each class present."""
+        return self.probabilities(found) if self.classes else self.numbers(found)
+
     def nothing(self) -> pl.DataFrame:
         """The frame of predictions for no rows."""
         if self.classes:
@@ -113,6 +117,13 @@ class Lesson:
     @property
     def is_class(self) -> bool:
         return self.training.task == "class"
+
+    def loss(self, found: Floats, truth: Floats, weights: Floats | None = None) -> float:
+        """Log loss of classes (one column each), squared error of numbers; the lower the better."""
+        if found.ndim == 1:
+            return float(np.average((found - truth) ** 2, weights=weights))
+        of_truth = found[np.arange(len(truth)), truth.astype(np.int64)]
+        return float(np.average(-np.log(np.maximum(of_truth, 1e-12)), weights=weights))
 
     def trial(self) -> tuple[Integers, Integers]:
         """Positions to learn from and to judge by, of the train rows followed by the others.

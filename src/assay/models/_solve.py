@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import polars as pl
 
-from assay.models._prepare import Floats, Integers, Lesson, expand
+from assay.models._prepare import Answer, Floats, Integers, Lesson, expand
 
 # From strong to weak. The search starts at DEFAULT and goes on while it gets better, so that the
 # slow weak end is paid for only by data that wants it.
 STRENGTHS = {
-    "class": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
-    "number": (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03),
+    "class": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "number": (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03),
 }
 DEFAULT = {"class": 1.0, "number": 1.0}
 Learned = tuple[Any, Floats, Floats | None]
@@ -45,6 +47,45 @@ class Linear:
         return expand(self.tool.predict_proba(x), found, self.count, UNSEEN)
 
 
+class Maker(Protocol):
+    """What turns rows into the matrix that a linear model learned from."""
+
+    def matrix(self, rows: pl.DataFrame) -> Any:
+        """A dense or sparse matrix, one row each."""
+        ...
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A fitted linear model with what makes its matrix."""
+
+    answer: Answer
+    maker: Maker
+    linear: Linear
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What was chosen on rows that were not learned from."""
+        return {"strength": self.linear.strength}
+
+    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """As `Fitted.predict`."""
+        if not rows.height:
+            return self.answer.nothing()
+        scores = self.linear.scores(self.maker.matrix(rows))
+        return (
+            self.answer.probabilities(scores)
+            if self.answer.classes
+            else self.answer.numbers(scores)
+        )
+
+
+def linear_model(lesson: Lesson, maker: Maker, x: Any) -> LinearModel:
+    """Learn from the matrix `x`, which `maker` made of the train rows."""
+    other = maker.matrix(lesson.other) if lesson.other.height else None
+    return LinearModel(lesson.answer, maker, fit_linear(lesson, x, other))
+
+
 def fit_linear(lesson: Lesson, x: Any, x_other: Any) -> Linear:
     """Choose the strength under which held-out rows are predicted best, and learn with it.
 
@@ -72,12 +113,12 @@ def _search(lesson: Lesson, learned: Learned, judged: Learned) -> Linear:
     strengths, count = STRENGTHS[lesson.training.task], len(lesson.answer.present)
     start = strengths.index(DEFAULT[lesson.training.task])
     best = solve(learned, strengths[start], count)
-    best_loss = _loss(best.scores(judged[0]), *judged[1:])
+    best_loss = lesson.loss(best.scores(judged[0]), *judged[1:])
     for way in (strengths[start + 1 :], strengths[:start][::-1]):
         moved = False
         for strength in way:
             found = solve(learned, strength, count, best)
-            loss = _loss(found.scores(judged[0]), *judged[1:])
+            loss = lesson.loss(found.scores(judged[0]), *judged[1:])
             if loss >= best_loss:
                 break
             best, best_loss, moved = found, loss, True
@@ -127,10 +168,3 @@ def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> 
         others = (x[~apart], lesson.y[~apart], lesson.weights_of(~apart))
         found[apart] = solve(others, strength, count).scores(x[apart])
     return found
-
-
-def _loss(scores: Floats, truth: Floats, weights: Floats | None) -> float:
-    if scores.ndim == 1:
-        return float(np.average((scores - truth) ** 2, weights=weights))
-    of_truth = scores[np.arange(len(truth)), truth.astype(np.int64)]
-    return float(np.average(-np.log(np.maximum(of_truth, 1e-12)), weights=weights))

@@ -28,30 +28,35 @@ class Words:
 
 
 def fit_words(
-    rows: pl.DataFrame, fields: Sequence[str], *, ngrams: int = 2, max_terms: int = MAX_TERMS
+    rows: pl.DataFrame,
+    fields: Sequence[str],
+    *,
+    ngrams: int = 2,
+    max_terms: int = MAX_TERMS,
+    counts: bool = False,
 ) -> tuple[Words, Any]:
     """Learn the vocabulary of each field: words and word pairs that stand in two texts or more.
 
-    With it comes the matrix of these rows.
+    With it comes the matrix of these rows: weighted (TF-IDF), or plain counts.
 
     Each field has its own, since "perfect" as a title says more than within a text. A field in
     which nothing is said twice, such as one of serial numbers, is left out.
     """
     from scipy import sparse
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
     found: dict[str, Any] = {}
     parts = []
     for name in fields:
         column = texts(rows, name)
-        tool = TfidfVectorizer(
-            ngram_range=(1, ngrams),
-            min_df=2,
-            max_features=max_terms,
-            sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b",
-            dtype=np.float32,
-        )
+        shared = {
+            "ngram_range": (1, ngrams),
+            "min_df": 2,
+            "max_features": max_terms,
+            "token_pattern": r"(?u)\b\w+\b",
+            "dtype": np.float32,
+        }
+        tool = CountVectorizer(**shared) if counts else TfidfVectorizer(sublinear_tf=True, **shared)
         try:
             parts.append(tool.fit_transform(column))
         except ValueError:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import polars as pl
-
 from assay.models._columns import roles, text_fields
-from assay.models._design import Design, fit_design
-from assay.models._prepare import Answer, Lesson, columns_missing, prepare
-from assay.models._solve import Linear, fit_linear
-from assay.models._words import MAX_TERMS, Words, fit_words
+from assay.models._design import fit_design
+from assay.models._prepare import columns_missing, prepare
+from assay.models._solve import linear_model
+from assay.models._words import MAX_TERMS, fit_words
 from assay.models.training import Fitted, Training
 
 __all__ = ["tabular_linear", "tfidf_linear"]
-
-
-@dataclass(frozen=True)
-class _TabularLinear:
-    answer: Answer
-    design: Design
-    linear: Linear
-
-    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return _answered(self.answer, self.linear, self.design, rows)
-
-
-@dataclass(frozen=True)
-class _TfidfLinear:
-    answer: Answer
-    words: Words
-    linear: Linear
-
-    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return _answered(self.answer, self.linear, self.words, rows)
 
 
 def tabular_linear(training: Training, *, log: bool | None = None) -> Fitted:
@@ -72,7 +47,7 @@ def tabular_linear(training: Training, *, log: bool | None = None) -> Fitted:
     if known.none:
         raise columns_missing("tabular_linear", "field with values", training)
     design, x = fit_design(lesson, known)
-    return _TabularLinear(lesson.answer, design, fit_linear(lesson, x, _other(lesson, design)))
+    return linear_model(lesson, design, x)
 
 
 def tfidf_linear(
@@ -113,18 +88,4 @@ def tfidf_linear(
     words, x = fit_words(lesson.rows, fields, ngrams=ngrams, max_terms=max_terms)
     if not words.vectorizers:
         raise columns_missing("tfidf_linear", "text field in which a word stands twice", training)
-    linear = fit_linear(lesson, x, _other(lesson, words))
-    return _TfidfLinear(lesson.answer, words, linear)
-
-
-def _other(lesson: Lesson, maker: Design | Words) -> Any:
-    return maker.matrix(lesson.other) if lesson.other.height else None
-
-
-def _answered(
-    answer: Answer, linear: Linear, maker: Design | Words, rows: pl.DataFrame
-) -> pl.DataFrame:
-    if not rows.height:
-        return answer.nothing()
-    scores = linear.scores(maker.matrix(rows))
-    return answer.probabilities(scores) if answer.classes else answer.numbers(scores)
+    return linear_model(lesson, words, x)
