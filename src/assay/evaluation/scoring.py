@@ -141,9 +141,13 @@ class Contest:
         seed, count = self.setting.seed, self.units.count
         kind = self.setting.interval
         paired = {(name, _name(plan.rows)) for plan in self.plans for name in (plan.a, plan.b)}
+        smallest = min((one.scored for one in self.entries.values()), key=len, default=None)
         needed = {
-            measure.title: needs_draws(measure, self.plain, kind)
-            or (bool(self.plans) and not self._closed(measure))
+            measure.title: smallest is not None
+            and (
+                needs_draws(measure, self.plain, kind, smallest)
+                or (bool(self.plans) and not self._closed(measure))
+            )
             for measure in self.asked
         }
         self.draws: dict[Key, Floats] = {}
