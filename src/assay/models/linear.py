@@ -31,6 +31,7 @@ def tabular_linear(training: Training, *, log: bool | None = None) -> Fitted:
     Raises:
         ModelError: no usable field, no target, or a single class.
 
+    >>> import polars as pl
     >>> from assay.models.training import Training
     >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
     >>> training = Training(
@@ -70,6 +71,7 @@ def tfidf_linear(
     Raises:
         ModelError: no text field, no target, or a single class.
 
+    >>> import polars as pl
     >>> from assay.models.training import Training
     >>> rows = pl.DataFrame({"text": ["good and fine", "bad and poor"] * 20})
     >>> training = Training(

@@ -151,7 +151,7 @@ def _tried(lesson: Lesson, parts: Any, judged: Any, strength: float) -> tuple[fl
     """The loss on the rows that judge, with the curve that suits them best."""
     from scipy.optimize import minimize
 
-    machine = _solve(lesson, *parts, strength=strength)
+    machine = _solve(lesson, parts[0], parts[1], parts[2], strength)
     scores = machine.scores(judged[0])
     if not machine.count:
         return lesson.loss(scores, *judged[1:]), machine, strength
