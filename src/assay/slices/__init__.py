@@ -1,0 +1,1 @@
+"""Where models fail: slices, residuals, confusions, worst rows, suspected labels."""
