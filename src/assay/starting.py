@@ -244,8 +244,11 @@ def _steps(found: Inferred, task: Task) -> list[str]:
         lines += _step(
             "clean.text", {"columns": texts}, "repair Unicode, entities, mark-up, spaces"
         )
-    lines += _dedup(found, task) + _split(found, task)
-    return lines
+    lines += _dedup(found, task)
+    if texts:
+        near = {"columns": texts, "keep": "all"}
+        lines += _step("dedup.near", near, "what is nearly the same stays on one side of the split")
+    return lines + _split(found, task)
 
 
 def _dedup(found: Inferred, task: Task) -> list[str]:

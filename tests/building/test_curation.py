@@ -178,3 +178,17 @@ def test_a_step_that_learns_comes_last(tmp_path):
         assay.build(
             recipe(products(20), ["test_curation.dearer", SPLIT]), out=tmp_path, functions=[dearer]
         )
+
+
+def test_near_duplicates_that_all_stay_are_never_on_two_sides(tmp_path):
+    rows = products(200)
+    both = pl.concat([rows, edited(rows)])
+    steps = [{"dedup.near": {"columns": "text", "keep": "all"}}, SPLIT]
+
+    version = assay.build(recipe(both, steps), out=tmp_path)
+
+    assert version.rows["kept"] == 400
+    sides = _sides(version).with_columns(number=pl.col("text").str.extract(r"(\d+-\d+)$"))
+    assert sides.group_by("number").agg(pl.col("side").n_unique())["side"].max() == 1
+    near = {one["code"]: one for one in version.manifest["certificate"]["checks"]}["near_pairs"]
+    assert near["status"] == "pass"

@@ -16,7 +16,7 @@ from assay.similar.shingles import FLAT
 from assay.steps._search import Found
 
 Places = npt.NDArray[np.int64]
-Keep = Literal["first", "longest", "complete", "newest", "best"]
+Keep = Literal["first", "longest", "complete", "newest", "best", "all"]
 
 
 def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str) -> Places:
@@ -104,6 +104,20 @@ def preferred(table: pl.DataFrame, prefer: str) -> pl.Series:
     if len(values) == 1 and len(table) != 1:
         values = values.new_from_index(0, len(table))
     return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def marked(found: Found, threshold: float) -> pl.DataFrame:
+    """Decisions that take no row out and name the cluster of each, for splits to keep whole."""
+    rows, clusters = (
+        pl.Series(found.rows, dtype=pl.UInt64),
+        pl.DataFrame({"cluster": found.clusters()}),
+    )
+    return clusters.select(
+        rule=pl.lit(None, pl.String),
+        value=pl.lit(None, pl.Float64),
+        threshold=pl.lit(threshold, pl.Float64),
+        cluster=rows.gather(clusters.select(_place("cluster")).to_series()),
+    )
 
 
 def decided(found: Found, threshold: float, *, most: float, step: str, rule: str) -> pl.DataFrame:

@@ -13,7 +13,17 @@ from assay.errors import RecipeError, nearest
 from assay.rows import row_ids
 from assay.similar.passages import passages
 from assay.similar.shingles import shingled
-from assay.steps._dedup import Keep, as_frame, decided, joined, noted, preferred, ranked, share_of
+from assay.steps._dedup import (
+    Keep,
+    as_frame,
+    decided,
+    joined,
+    marked,
+    noted,
+    preferred,
+    ranked,
+    share_of,
+)
 from assay.steps._search import near_found, semantic_found
 
 __all__ = ["against", "exact", "near", "semantic"]
@@ -188,7 +198,8 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
         unit: runs of `words` or `characters`; left out, short texts are cut into characters.
         keep: which row of several stays: `first` (by the row's hash, which no order of files
             changes; the default), `longest`, `complete` (most fields filled, then longest),
-            `newest` or `best` (where `prefer` is highest; the default with `prefer`).
+            `newest` or `best` (where `prefer` is highest; the default with `prefer`); `all`
+            takes none out, and splits keep the clusters whole.
         prefer: the row for which this is highest stays, null and NaN being lowest.
         within: only rows equal in these columns are compared.
         most: the largest share of the rows that may go.
@@ -211,6 +222,8 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     sketches = noted(table, shingled, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.near")
     found = near_found(sketches, threshold, rank=rank, within=within)
+    if keep == "all":
+        return marked(found, threshold)
     return decided(found, threshold, most=most, step="dedup.near", rule="near duplicate")
 
 
@@ -242,7 +255,8 @@ def semantic(
             `https://host/v1#model`.
         dimensions: the length of a vector, where the model leaves it open.
         keep: which row of several stays: `first` (by the row's hash; the default), `longest`,
-            `complete`, `newest` or `best` (where `prefer` is highest; the default with it).
+            `complete`, `newest` or `best` (where `prefer` is highest; the default with it), or
+            `all`, whose clusters splits keep whole.
         prefer: the row for which this is highest stays, null and NaN being lowest.
         most: the largest share of the rows that may go.
 
@@ -265,6 +279,8 @@ def semantic(
     sketches = noted(table, embedded, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.semantic")
     found = semantic_found(sketches, threshold, rank=rank)
+    if keep == "all":
+        return marked(found, threshold)
     return decided(found, threshold, most=most, step="dedup.semantic", rule="semantic duplicate")
 
 
