@@ -128,12 +128,14 @@ def resamples(n: int, seed: int, count: int | None = None) -> Iterator[Floats]:
     left = count or resample_count(n)
     while left:
         lines = min(left, max(1, CELLS // n))
-        block = np.empty((lines, n), dtype=np.float32)
         if n < _EXACT:
-            for line in block:  # one pass per resample, not per row
-                drawn = generator.integers(0, n, n, dtype=np.int32)
-                line[:] = np.bincount(drawn, minlength=n)
+            drawn = generator.integers(0, n, (lines, n), dtype=np.int32)
+            # All lines are counted at once, each in places of its own.
+            drawn += np.arange(0, lines * n, n, dtype=np.int32)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=lines * n)
+            block = counts.reshape(lines, n).astype(np.float32)
         else:
+            block = np.empty((lines, n), dtype=np.float32)
             _draw_counts(source, block.reshape(-1))
         left -= lines
         yield block
