@@ -129,7 +129,7 @@ class Inspection:
             return []
         rows = finding.rows.head(EXAMPLES)
         values: list[str | None] = [None] * len(rows)
-        if finding.field is not None and finding.field in self._written.columns:
+        if finding.field in self._written.columns and not finding.hidden:
             values = self._written[finding.field].gather(rows).to_list()
         whither = None if finding.values is None else finding.values.head(EXAMPLES).cast(pl.String)
         suggested = [None] * len(rows) if whither is None else whither.to_list()

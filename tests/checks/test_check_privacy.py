@@ -60,3 +60,15 @@ def test_nothing_gives_nothing(rows):
     data = inspected(note=(pl.Series(rows, dtype=pl.String), "string"))
 
     assert privacy.personal_data(data) == []
+
+
+def test_no_document_shows_a_value():
+    from assay import inspect
+
+    rows = pl.DataFrame({"note": ["ann@example.com has password: hunter2Xy9", "call a cab today"]})
+
+    found = inspect(rows, checks=["F601", "F602"])
+
+    shown = repr(found.to_dict()) + repr(found.cells().to_dicts()) + repr(found)
+    assert "ann@" not in shown and "hunter2" not in shown
+    assert "<email> has password: <secret>" in shown

@@ -89,7 +89,7 @@ def test_other_languages_are_told_and_short_texts_are_not_judged():
     found = only(text.mixed_languages(inspected([*prose(100), *others])))
 
     assert found.rows.to_list() == [100, 101, 102]
-    assert list(found.measured["languages"])[0] == "en"
+    assert next(iter(found.measured["languages"])) == "en"
     assert set(found.measured["languages"]) == {"en", "ar", "de", "zh"}
 
 

@@ -43,7 +43,8 @@ HARMLESS = [
     "bolts 420-950-860 and 420-956-741", "EAN 4006381333931, GTIN 00012345600012", "see 3.2.1.4",
     "resolution 1920x1080 at 60 Hz, 5 x 10 x 20", "@decorator and user@localhost",
     "your password: required", "the token: a coin", "12:34:56:78", "serial 1234567890123",
-    "call me on 5 March", "reset password=request.form['password']", "IPv4 255.255.255.255",
+    "call me on 5 March", "bolt 740-549-1990 for pump 15", "Part No. 212-555-2368",
+    "reset password=request.form['password']", "IPv4 255.255.255.255",
 ]  # fmt: skip
 
 
@@ -179,3 +180,24 @@ def test_random_numbers_are_hardly_ever_taken_for_a_person():
     )
 
     assert found["rule"].count() <= 3
+
+
+def test_a_version_holds_neither_the_value_nor_the_key_and_another_key_is_not_ignored(
+    tmp_path, monkeypatch
+):
+    import assay
+
+    rows = pl.DataFrame({"t": ["mail ann@example.com", "nothing to see"] * 3, "n": range(6)})
+    step = {"privacy.mask": {"columns": ["t"], "key": KEY}}
+    recipe = {"name": "v", "source": rows, "steps": [step], "certificate": "off"}
+    texts = []
+    for key in ("first key " * 4, "other key " * 4):
+        monkeypatch.setenv("ASSAY_TEST_KEY", key)
+        version = assay.build(recipe, out=tmp_path)
+        texts.append(version.to_polars()["t"].sort().to_list())
+        for file in version.path.rglob("*"):
+            held = file.read_bytes() if file.is_file() else b""
+            assert b"ann@" not in held and key.encode() not in held
+
+    assert texts[0] != texts[1]
+    assert all(re.search("<email:[A-Z2-7]{12}>", found[0]) for found in texts)

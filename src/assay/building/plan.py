@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,11 +192,13 @@ class Plan:
 
 
 def contents(parameters: Mapping[str, Any]) -> list[str]:
-    """Hashes of the files that parameters name, such as a vocabulary or a chat template."""
+    """Hashes of what parameters name: files such as a vocabulary, and keys in the environment."""
     texts = [value for value in parameters.values() if isinstance(value, str)]
+    held = [os.environ.get(text[4:], "") for text in texts if text.startswith("env:")]
     # No name of a file is longer, and the system refuses to look for one.
     paths = [Path(text) for text in texts if len(text) < 1000 and "\0" not in text]
-    return [hash_file(path) for path in paths if path.is_file()]
+    files = [hash_file(path) for path in paths if path.is_file()]
+    return files + [hashlib.sha256(value.encode()).hexdigest() for value in held]
 
 
 def sketch_of(step: Step) -> Any:

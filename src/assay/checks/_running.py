@@ -130,7 +130,7 @@ def _cells(
 ) -> pl.DataFrame:
     rows = finding.rows if finding.rows is not None else pl.Series(dtype=pl.UInt32)
     nothing = pl.lit(None, pl.String)
-    known = finding.field is not None and finding.field in written.columns
+    known = finding.field in written.columns and not finding.hidden
     value = written[str(finding.field)].gather(rows) if known else nothing
     suggested = nothing if finding.values is None else finding.values.cast(pl.String)
     return where[rows].select(

@@ -46,6 +46,7 @@ class Finding:
         measured: the numbers behind it, as plain values.
         step: a step for the recipe that sets it right, as plain values.
         severity: where it differs from the check's own.
+        hidden: no report may show the values, only what should stand there instead.
     """
 
     says: str
@@ -56,6 +57,7 @@ class Finding:
     measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     step: Mapping[str, Any] | None = None
     severity: Severity | None = None
+    hidden: bool = False
 
 
 class NotApplicable(Exception):  # noqa: N818 - no error: an answer

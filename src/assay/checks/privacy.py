@@ -10,7 +10,7 @@ import polars as pl
 
 from assay.checks.finding import Code, Finding, Inspected, NotApplicable
 from assay.steps._personal import kinds_of, masked
-from assay.steps._shapes import WORDS
+from assay.steps._shapes import KINDS, WORDS
 
 __all__ = ["personal_data", "secrets"]
 
@@ -67,7 +67,9 @@ def _findings(data: Inspected, kinds: list[str]) -> Iterator[Finding]:
         raise NotApplicable("no field holds text")
     for name in (*written, *(one for one in digits if one in data.written.columns)):
         texts = data.written[name].cast(pl.String)
-        tagged, found = masked(texts, kinds, lambda kind, _: f"<{kind}>")
+        # All kinds are masked in what is shown, whichever this check is about.
+        tagged, found = masked(texts, KINDS, lambda kind, _: f"<{kind}>")
+        found = found.filter(pl.col("kind").is_in(kinds))
         if name in digits and found["place"].n_unique() < WHOLE * max(1, texts.count()):
             continue
         for (kind,), finds in found.group_by("kind", maintain_order=True):
@@ -96,5 +98,6 @@ def _finding(
             "different": finds["value"].n_unique(),
             "masked_example": shown,
         },
+        hidden=True,
         step={"privacy.mask": {"columns": [name], "kinds": [kind]}},
     )

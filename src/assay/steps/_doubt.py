@@ -17,7 +17,8 @@ from assay.steps._out_of_fold import MANY_CLASSES, Lessons, deal
 
 Floats = npt.NDArray[np.float64]
 RATIO = 2.0
-DISTANCE = 6.0
+DISTANCE = 3.5
+"""As Iglewicz & Hoaglin (1993) recommend for modified z-scores."""
 LEAST = 10
 """Rows of a class below which nothing can be said about its labels."""
 BIN = 100
@@ -115,10 +116,13 @@ def doubts(
         judged &= ~aim.is_in(rare.implode()).fill_null(False)
     places = np.flatnonzero(judged.to_numpy())
     if len(places) < 2 * LEAST or aim.gather(places).n_unique() < 2:
+        values = (
+            f"two classes of {LEAST} rows" if task == "class" else f"{2 * LEAST} different rows"
+        )
         raise ModelError(
-            f"the target has no two values of {LEAST} rows or more each"
-            if task == "class"
-            else f"fewer than {2 * LEAST} rows have different values of the target"
+            f"The target's labels cannot be judged: there are no {values} to learn from.",
+            received=f"{len(places):,} rows with {aim.gather(places).n_unique():,} values",
+            hint="leave out the step, or name another `target`",
         )
     aims = aim.gather(places)
     lessons = deal(rows[places], aims, kinds, task=task, seed=seed)
@@ -270,8 +274,9 @@ def standardised(residuals: Floats, level: Floats) -> Floats:
     scale = 1.4826 * np.maximum(np.interp(rank, centres, spread), 0.1 * whole)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.nan_to_num((residuals - np.interp(rank, centres, middle)) / scale)
-    # Errors of models have heavier tails than their middle tells; up to a tenth may be corrupt.
-    wide: Floats = z / max(1.0, float(np.quantile(np.abs(z), 0.9)) / 1.6449)
+    # Errors of models have heavier tails than their middle tells. One in twenty lies beyond 1.96 in
+    # a normal law; more may not be corrupt, or the corrupt would widen the scale.
+    wide: Floats = z / max(1.0, float(np.quantile(np.abs(z), 0.95)) / 1.96)
     return wide
 
 

@@ -12,10 +12,16 @@ from assay.errors import RecipeError, nearest
 from assay.steps._proofs import Proved, proof
 from assay.steps._shapes import GATES, KINDS, SHAPES, Shape
 
+_SENTENCE = re.compile(r"(?<!\btel)(?<!\bph)(?<!\bno)[.!?]\s|\n|[。！？]", re.I)
 MASKED = re.compile(rf"<(?:{'|'.join(KINDS)})(?::[0-9A-Za-z]+)?>")
 """What a mask looks like: it is never taken for personal data, nor for a word about it."""
 BEFORE, AFTER = 60, 25
 """How many characters around a value may hold the word that says what it is."""
+_CODE = re.compile(
+    r"(?i)\b(?:parts?|p/n|pn|sku|models?|items?|bolt|serial|s/n|orders?|oem|ref(?:erence)?|upc|ean|"
+    r"gtin|isbn|asin|lot|batch|invoice|tracking|fits|replaces|cat(?:alog)?|article|art)\W{0,3}"
+    r"(?:(?:numbers?|no|nr|nos)\W{0,3})?$"
+)
 _VERSION = re.compile(
     r"(?i)(?:\bv|\bver(?:sion)?|\brev(?:ision)?|release|firmware|build|driver|software|update|"
     r"section|chapter|clause|§|fig(?:ure)?|table|bluetooth|ios|android|oid)\W{0,3}$"
@@ -197,8 +203,11 @@ def _likely(text: str, start: int, end: int, shape: Shape, name: str) -> bool:
         joint = "[-./, ]" if shape.kind == "card" else "[-./]"
         if re.search(rf"[0-9]{joint}$|[+$€£#]$", before) or re.match(rf"{joint}?[0-9]", after):
             return False
-    if shape.kind == "phone":
-        before, after = before[-BEFORE // 2 :], ""
+        if not shape.context and _CODE.search(before):
+            return False
+    if shape.kind in ("phone", "card"):
+        # Sentences about other things hold numbers of their own.
+        before, after = _SENTENCE.split(before)[-1], ""
     return not shape.context or _named(shape.context, f"{name} {before} {after}")
 
 
