@@ -1,0 +1,1 @@
+"""Studies of models on a version: folds, learning curves, importances, calibration, intervals."""
