@@ -27,6 +27,7 @@ from assay.slices.predicates import Members, predicates
 LEAST = 30
 """Rows below which the mean loss of a slice says little."""
 EXAMPLES = 5
+_ALL = "Benjamini-Hochberg on all rows"
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +222,13 @@ def find_slices(  # noqa: PLR0913 - a search has this many settings, and each ha
     known = known[np.argsort(ids[known], kind="stable")]
     least = floor or max(LEAST, -(-len(known) // 100))
     told = "search and confirmation half, Holm" if method == "halves" else "Benjamini-Hochberg"
-    made: dict[str, Any] = {"loss": name, "method": told, "rows": len(known), "floor": least, "level": level}
+    made: dict[str, Any] = {
+        "loss": name,
+        "method": told,
+        "rows": len(known),
+        "floor": least,
+        "level": level,
+    }
     if len(known) < 2 * least:
         few = f"{len(known):,} rows are too few to look for slices of {least}."
         return Slices((), searched=0, notes=(few,), **made)
