@@ -18,7 +18,8 @@ from assay.recipe import Recipe
 from assay.rows import as_pandas, hex_ids, uniform
 
 Parts = list[tuple[str, str]]
-"""A text in parts: `=` stands in both, `-` in the first only, `+` in the second only."""
+"""A text in parts: `=` stands in both, `-` in the first only, `+` in the second only; `…` tells of
+what was not compared."""
 LIMITS = {
     "dedup.near": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
     "dedup.semantic": (0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
@@ -102,7 +103,7 @@ class Duplicates:
             f"<td>{move['share']:.2%}</td><td>{move['clusters']:,}</td></tr>"
             for move in self.moves
         )
-        shown = {"=": "{}", "-": "<del>{}</del>", "+": "<ins>{}</ins>"}
+        shown = {"=": "{}", "…": "{}", "-": "<del>{}</del>", "+": "<ins>{}</ins>"}
         items = "".join(
             f"<li>{pair['likeness']:.3f}"
             + "".join(
@@ -229,7 +230,7 @@ def difference(first: str, second: str) -> Parts:
         parts += [("-", "".join(ours[a:b]))] if b > a else []
         parts += [("+", "".join(theirs[c:d]))] if d > c else []
     if max(behind) > 0:
-        parts.append(("=", f" … ({max(behind):,} more words and marks not compared)"))
+        parts.append(("…", f" … ({max(behind):,} more words and marks not compared)"))
     return parts
 
 
@@ -252,7 +253,7 @@ def marked(parts: Parts) -> str:
     >>> marked([("=", "a "), ("-", "red"), ("+", "blue"), ("=", " kettle")])
     'a [-red-]{+blue+} kettle'
     """
-    shown = {"=": "{}", "-": "[-{}-]", "+": "{{+{}+}}"}
+    shown = {"=": "{}", "…": "{}", "-": "[-{}-]", "+": "{{+{}+}}"}
     text = "".join(shown[mark].format(text) for mark, text in shortened(parts))
     return text.replace("\n", " ⏎ ")
 

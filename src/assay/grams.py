@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import polars as pl
 
 Hashes = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
+Value = TypeVar("Value", bound=np.generic)
 
 PIECE = 1 << 20
 """Characters that are worked on at a time: the arrays of one piece stay near the processor."""
@@ -99,6 +101,18 @@ def windows(values: Hashes, offsets: Offsets, size: int) -> tuple[Hashes, Offset
     begins = np.arange(places[-1]) + np.repeat(offsets[:-1] - places[:-1], counts)
     ends = np.minimum(begins + size, np.repeat(offsets[1:], counts))
     return _runs(values, begins, ends), places
+
+
+def distinct(values: npt.NDArray[Value]) -> npt.NDArray[Value]:
+    """The values that occur, sorted, as `np.unique` finds them at several times the cost.
+
+    >>> distinct(np.array([3, 1, 3])).tolist()
+    [1, 3]
+    """
+    line = np.sort(values)
+    first = np.ones(len(line), dtype=bool)
+    first[1:] = line[1:] != line[:-1]
+    return line[first]
 
 
 def starts(lengths: npt.NDArray[np.integer]) -> Offsets:

@@ -27,27 +27,27 @@ def test_all_pairs_and_no_others_in_any_order_and_tile(monkeypatch):
     likeness = made.astype(np.float64) @ made.T
     wanted = {(a, b) for a, b in zip(*np.nonzero(likeness >= 0.95), strict=True) if a < b}
 
-    a, b, value, crowded = cosine_pairs(made, 0.95, order)
+    a, b, value, crowded = cosine_pairs(made, 0.95, np.arange(600), order)
     assert set(zip(a, b, strict=True)) == wanted
     assert not crowded
     assert np.allclose(value, likeness[a, b], atol=1e-6)
 
     monkeypatch.setattr(cosine, "TILE", 37)
-    again = cosine_pairs(made, 0.95, order)
+    again = cosine_pairs(made, 0.95, np.arange(600), order)
     assert [part.tolist() for part in again[:3]] == [a.tolist(), b.tolist(), value.tolist()]
 
     shuffled = np.random.default_rng(1).permutation(600)
-    c, d, _, _ = cosine_pairs(made[shuffled], 0.95, order[shuffled])
+    c, d, _, _ = cosine_pairs(made[shuffled], 0.95, shuffled, order[shuffled])
     assert {tuple(sorted((shuffled[x], shuffled[y]))) for x, y in zip(c, d, strict=True)} == wanted
 
 
 def test_cells_find_nearly_all(monkeypatch):
     made, order = vectors(6_000, seed=4), hashes(6_000)
-    whole = cosine_pairs(made, 0.9, order)
+    whole = cosine_pairs(made, 0.9, np.arange(6_000), order)
     monkeypatch.setattr(cosine, "ALL", 1_000)
     monkeypatch.setattr(cosine, "CELL", 100)
 
-    some = cosine_pairs(made, 0.9, order)
+    some = cosine_pairs(made, 0.9, np.arange(6_000), order)
 
     wanted = set(zip(whole[0], whole[1], strict=True))
     found = set(zip(some[0], some[1], strict=True))
@@ -59,7 +59,7 @@ def test_a_crowd_is_said_to_be_one():
     made = vectors(2)[[0] * 300] + np.random.default_rng(0).normal(size=(300, 32)) * 1e-3
     made = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
 
-    a, b, _, crowded = cosine_pairs(made, 0.9, hashes(300))
+    a, b, _, crowded = cosine_pairs(made, 0.9, np.arange(300), hashes(300))
 
     assert crowded
     assert len(a) <= 300 * cosine.MOST
@@ -69,4 +69,4 @@ def test_a_crowd_is_said_to_be_one():
 @pytest.mark.parametrize("threshold", [0.0, 1.1, float("nan")])
 def test_a_threshold_out_of_range_is_refused(threshold):
     with pytest.raises(RecipeError, match="threshold"):
-        cosine_pairs(vectors(4), threshold, hashes(4))
+        cosine_pairs(vectors(4), threshold, np.arange(4), hashes(4))

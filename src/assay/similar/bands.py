@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.grams import distinct
 from assay.similar.shingles import CHARACTERS, HASHES, WORDS
 
 BANDS = 48
@@ -81,7 +83,7 @@ def candidates(
             low, high = np.minimum(a, b)[good], np.maximum(a, b)[good]
             fresh.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
         if len(fresh) > 1:
-            pairs = np.unique(np.concatenate(fresh))
+            pairs = distinct(np.concatenate(fresh))
         if crowd:
             ends = np.concatenate((pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)))
             has = np.bincount(ends.astype(np.int64), minlength=len(kinds))
@@ -229,6 +231,10 @@ def _agree(
 @functools.cache
 def _fewest(threshold: float) -> tuple[int, int]:
     """Agreements that a pair at the threshold misses once in a thousand, of all and of half."""
-    from scipy.stats import binom
-
-    return int(binom.ppf(0.001, HASHES, threshold)), int(binom.ppf(0.001, HASHES // 2, threshold))
+    found = []
+    for count in (HASHES, HASHES // 2):
+        chance = [
+            comb(count, n) * threshold**n * (1 - threshold) ** (count - n) for n in range(count + 1)
+        ]
+        found.append(int(np.searchsorted(np.cumsum(chance), 0.001)))
+    return found[0], found[1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from assay.grams import distinct
+
 Places = npt.NDArray[np.int64]
 
 
@@ -46,13 +48,13 @@ def superfluous(
     while len(front):
         stays[front] = decided[front] = True
         fall = _beside(front, edges, target)
-        fall = _distinct(fall[~decided[fall]])
+        fall = distinct(fall[~decided[fall]])
         decided[fall] = True
         freed = _beside(fall, edges, target)
         better = np.repeat(own[fall], edges[fall + 1] - edges[fall]) < own[freed]
         freed = freed[better & ~decided[freed]]
         np.subtract.at(waits, freed, 1)
-        freed = _distinct(freed)
+        freed = distinct(freed)
         front = freed[waits[freed] == 0]
     likeness = np.concatenate((likeness, likeness))[order]
     used = ~stays[source] & stays[target]
@@ -60,14 +62,6 @@ def superfluous(
     best = np.lexsort((own[target], -likeness, source))
     first = best[np.unique(source[best], return_index=True)[1]]
     return nodes[source[first]], nodes[target[first]], likeness[first]
-
-
-def _distinct(places: Places) -> Places:
-    """As `np.unique`, which is slow for the few places of most rounds."""
-    line = np.sort(places)
-    first = np.ones(len(line), dtype=bool)
-    first[1:] = line[1:] != line[:-1]
-    return line[first]
 
 
 def _beside(some: Places, edges: Places, target: Places) -> Places:

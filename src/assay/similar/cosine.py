@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import RecipeError
+from assay.grams import distinct
 
 Places = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -20,12 +21,12 @@ PROBES = 3
 """Cells that a vector is put into."""
 TILE = 4096
 MOST = 16
-"""Pairs of a vector that are taken up from a tile; more are not needed to find a cluster."""
+"""Pairs of a vector with better ones that are taken up from a tile."""
 SLACK = 1e-4
 
 
 def cosine_pairs(
-    vectors: Vectors, threshold: float, order: npt.NDArray[np.uint64]
+    vectors: Vectors, threshold: float, rank: Places, hashes: npt.NDArray[np.uint64]
 ) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
     """Find the pairs of vectors of length 1 whose cosine reaches the threshold.
 
@@ -36,30 +37,31 @@ def cosine_pairs(
     Args:
         vectors: one a row.
         threshold: of the cosine, above 0 and at most 1.
-        order: a hash of each row's content: what is compared with what does not depend on the
-            order of the rows.
+        rank: of each row, without ties: of a row that is like very many, the pairs with those of
+            lowest rank are taken up.
+        hashes: of each row's content, by which the centres are chosen.
 
     Returns:
         Places of the pairs, a < b, their cosines, and whether a vector had so many like it that
         not all of them were taken up.
 
     >>> vectors = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
-    >>> a, b, cosine, _ = cosine_pairs(vectors, 0.9, np.arange(3, dtype=np.uint64))
+    >>> a, b, cosine, _ = cosine_pairs(vectors, 0.9, np.arange(3), np.arange(3, dtype=np.uint64))
     >>> a.tolist(), b.tolist(), cosine.tolist()
     ([0], [2], [1.0])
     """
     if not 0 < threshold <= 1:
         raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
-    line = np.argsort(order, kind="stable").astype(np.int64)
+    line = np.argsort(rank, kind="stable").astype(np.int64)
     found: list[npt.NDArray[np.uint64]] = []
     crowded = False
     # A loop over cells and tiles of thousands of rows each.
-    for cell in _cells(vectors, line):
+    for cell in _cells(vectors, line, hashes):
         for first, second, full in _tiles(vectors, cell, threshold - SLACK):
             low, high = np.minimum(first, second), np.maximum(first, second)
             found.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
             crowded |= full
-    pairs = np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint64)
+    pairs = distinct(np.concatenate(found)) if found else np.zeros(0, np.uint64)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     cosine = cosines(vectors[a], vectors[b])
@@ -80,12 +82,12 @@ def cosines(first: Vectors, second: Vectors) -> npt.NDArray[np.float64]:
     return result
 
 
-def _cells(vectors: Vectors, line: Places) -> Iterator[Places]:
+def _cells(vectors: Vectors, line: Places, hashes: npt.NDArray[np.uint64]) -> Iterator[Places]:
     if len(line) <= ALL:
         yield line
         return
     count = len(line) // CELL
-    centres = vectors[line[:count]]
+    centres = vectors[np.argsort(hashes, kind="stable")[:count]]
     nearest = np.empty((len(line), PROBES), dtype=np.int64)
     for start in range(0, len(line), TILE):
         some = line[start : start + TILE]
@@ -101,7 +103,7 @@ def _cells(vectors: Vectors, line: Places) -> Iterator[Places]:
 
 
 def _tiles(vectors: Vectors, places: Places, least: float) -> Iterator[tuple[Places, Places, bool]]:
-    """Pairs of each two tiles of these places; `least` is reached by their rounded cosine."""
+    """Pairs of each two tiles of these places, the better row first."""
     for top in range(0, len(places), TILE):
         rows = places[top : top + TILE]
         ours = vectors[rows]
@@ -111,11 +113,10 @@ def _tiles(vectors: Vectors, places: Places, least: float) -> Iterator[tuple[Pla
             if left == top:
                 likeness[np.tril_indices(len(rows))] = -1
             near = likeness >= least
-            counts = near.sum(axis=1)
+            counts = near.sum(axis=0)
             full = np.flatnonzero(counts > MOST)
             if len(full):
-                # Of very many, the most alike.
-                far = np.argpartition(-likeness[full], MOST, axis=1)[:, MOST:]
-                near[full[:, None], far] = False
+                some = near[:, full]
+                near[:, full] = some & (np.cumsum(some, axis=0) <= MOST)
             first, second = np.nonzero(near)
             yield rows[first], columns[second], bool(len(full))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from assay.grams import distinct
 from assay.marks import Sketches
 from assay.similar.shingles import CAP
 
@@ -19,7 +20,7 @@ def similarities(sketches: Sketches, a: Places, b: Places) -> npt.NDArray[np.flo
     # Most candidates share most of their rows, so a portion of pairs needs few lists.
     for start in range(0, len(a), 100_000):
         part = slice(start, start + 100_000)
-        wanted = np.unique(np.concatenate((a[part], b[part])))
+        wanted = distinct(np.concatenate((a[part], b[part])))
         lists = sketches.wide(wanted)["shingles"]
         sizes = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
         values = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()

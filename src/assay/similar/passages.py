@@ -121,7 +121,7 @@ def _piece(texts: pl.Series, salt: np.uint64) -> pl.Series:
     whole = np.repeat(np.diff(offsets) >= RUN, np.diff(places))
     owners = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(places))[whole]
     low = grams.mixed(runs[whole] ^ salt) >> np.uint64(32)
-    keyed = np.unique((owners << np.uint64(32)) | low)
+    keyed = grams.distinct((owners << np.uint64(32)) | low)
     counts = np.bincount((keyed >> np.uint64(32)).astype(np.int64), minlength=len(texts))
     starts = grams.starts(counts)
     place = np.arange(len(keyed)) - np.repeat(starts[:-1], counts)

@@ -153,8 +153,9 @@ def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Fou
 
     def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
         some = np.arange(len(chosen)) if among is None else np.flatnonzero(among[chosen])
-        a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, sets[chosen[some]])
-        return chosen[some[a]], chosen[some[b]], cosine, crowded
+        rows = chosen[some]
+        a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, rank[rows], sets[rows])
+        return rows[a], rows[b], cosine, crowded
 
     def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
         some = vectors[np.searchsorted(chosen, a)], vectors[np.searchsorted(chosen, b)]
