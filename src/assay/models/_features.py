@@ -32,6 +32,10 @@ class Texts:
         x = self.words.matrix(rows)
         return self.joined(x, self.linear.scores(x))
 
+    @property
+    def topic_count(self) -> int:
+        return 0 if self.topics is None else int(self.topics.shape[1])
+
     def joined(self, x: Any, scores: Floats) -> Floats:
         said = _spread(scores, self.linear.count)
         return said if self.topics is None else np.hstack([said, x @ self.topics])
@@ -49,6 +53,14 @@ class Features:
     def count(self) -> int:
         """How many of the columns, the first ones, are codes of categories."""
         return len(self.levels)
+
+    def start(self, x: Floats) -> Floats | None:
+        """Where trees can set out from: what the linear model of the words says of each row."""
+        if self.texts is None:
+            return None
+        count = self.texts.linear.count
+        end = x.shape[1] - self.texts.topic_count
+        return x[:, end - (count if count > 2 else 1) : end]
 
     def matrix(self, rows: pl.DataFrame) -> Floats:
         coded = categories(rows, self.known)
@@ -104,10 +116,11 @@ def _fit_texts(lesson: Lesson, topics: int) -> tuple[Texts | None, Any]:
 
 
 def _spread(scores: Floats, count: int) -> Floats:
-    """Probabilities on the scale of logarithms, where linear models add up."""
+    """Values; probabilities on the scale of logarithms, or logits, where linear models add up."""
     if not count:
         return scores[:, None]
-    return np.log(np.maximum(scores if count > 2 else scores[:, 1:], 1e-9))
+    logs: Floats = np.log(np.maximum(scores, 1e-9))
+    return logs if count > 2 else logs[:, 1:] - logs[:, :1]
 
 
 def _codes(column: npt.NDArray[np.object_], levels: tuple[str, ...]) -> Floats:

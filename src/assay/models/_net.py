@@ -67,8 +67,9 @@ class Net:
             values: Floats = out[:, 0] * self.unit[1] + self.unit[0]
             return values
         out -= out.max(axis=1, keepdims=True)
-        found: Floats = np.exp(out)
-        return found / found.sum(axis=1, keepdims=True)
+        out = np.exp(out)
+        found: Floats = out / out.sum(axis=1, keepdims=True)
+        return found
 
     def _run(self, x: Any) -> Floats:
         now = np.maximum(self._layer("first", x), 0)

@@ -159,11 +159,15 @@ def cross_scores(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> 
     """
     fold: Integers = lesson.folds(folds)
     count = len(lesson.answer.present)
-    found = np.zeros((len(lesson.y), count) if count else len(lesson.y))
+    # Too few rows to fill the folds: their scores are what one would say of any row.
+    found = (
+        np.full((len(lesson.y), count), 1 / count)
+        if count
+        else np.full(len(lesson.y), lesson.y.mean())
+    )
     for number in range(folds):
         apart = fold == number
         if apart.all() or not apart.any():
-            # Too few rows to fill the folds: their scores stay 0, which says nothing.
             continue
         others = (x[~apart], lesson.y[~apart], lesson.weights_of(~apart))
         found[apart] = solve(others, strength, count).scores(x[apart])

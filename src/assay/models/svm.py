@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -180,7 +181,7 @@ def _solve(lesson: Lesson, x: Any, y: Floats, weights: Floats | None, strength: 
         if len(np.unique(y)) < 2:
             return _Machine(None, count)
         tool = LinearSVC(C=strength, random_state=seed, max_iter=2000, tol=1e-3)
-        return _Machine(tool.fit(x, y.astype(np.int64), weights), count)
+        return _Machine(_descended(tool, x, y.astype(np.int64), weights), count)
     middle, spread = float(y.mean()), float(y.std()) or 1.0
     # The squared loss beyond a tube is smooth, so that the dual descent ends; a tenth of a
     # deviation is noise in most targets.
@@ -188,4 +189,15 @@ def _solve(lesson: Lesson, x: Any, y: Floats, weights: Floats | None, strength: 
         C=strength, epsilon=0.1, loss="squared_epsilon_insensitive", dual=True,
         random_state=seed, max_iter=2000, tol=1e-3,
     )  # fmt: skip
-    return _Machine(tool.fit(x, (y - middle) / spread, weights), 0, unit=(middle, spread))
+    fitted = _descended(tool, x, (y - middle) / spread, weights)
+    return _Machine(fitted, 0, unit=(middle, spread))
+
+
+def _descended(tool: Any, x: Any, y: Any, weights: Floats | None) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        # Where regularisation is weak the descent is stopped early, which regularises as well;
+        # the rows that judge decide whether that is any good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return tool.fit(x, y, weights)
