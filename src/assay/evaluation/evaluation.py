@@ -35,6 +35,18 @@ class ModelInfo(_Part):
     missing: int = Field(default=0, description="rows without a usable prediction")
     unparsable: int = Field(default=0, description="of these, rows whose answer cannot be read")
     error: str | None = Field(default=None, description="why there are none, or why some lack")
+    memory_mb: float | None = Field(default=None, description="most memory held while it was made")
+    seed: int | None = None
+    libraries: dict[str, str] = Field(default={}, description="their versions")
+    chosen: dict[str, Any] = Field(
+        default={}, description="what was chosen on rows that were not learned from"
+    )
+    history: list[dict[str, Any]] = Field(
+        default=[], description="the learning curve, or the trials of a search"
+    )
+    saved: str | None = Field(
+        default=None, description="the folder it lies in, or `not saved: why`"
+    )
 
 
 class Score(_Part):
