@@ -55,7 +55,7 @@ def _far(data: Inspected, name: str, threshold: float) -> Finding | None:
     rows = rows[np.argsort(-np.abs(z[rows]), kind="stable")]
     middle, most = float(np.median(values[np.isfinite(values)])), values[rows[0]]
     return Finding(
-        says=f"{_count(len(rows), 'value')} of `{name}` far from the others: the farthest is "
+        says=f"{_count(len(rows), 'value')} far from the others: the farthest is "
         f"{most:,.6g}, the median {middle:,.6g}.",
         action="Correct what is a slip of unit or decimal point; keep what is rare and true, or "
         "set it aside where models should not learn from it.",
@@ -143,7 +143,7 @@ def far_texts(
             rows = rows[np.argsort(-z[rows], kind="stable")]
             found.append(
                 Finding(
-                    says=f"{_count(len(rows), 'text')} of `{name}` unlike all others.",
+                    says=f"{_count(len(rows), 'text')} unlike all others.",
                     action="Look at them: they may be of another kind, broken, or misplaced.",
                     field=name,
                     rows=pl.Series(rows.astype(np.uint32)),

@@ -54,7 +54,7 @@ def near_empty_texts(data: Inspected) -> Annotated[list[Finding], Code("F501", "
             share = len(hit) / max(1, frame["t"].count())
             found.append(
                 Finding(
-                    says=f"{_are(len(hit), 'text')} of `{name}` next to empty ({share:.1%}).",
+                    says=f"{_are(len(hit), 'text')} next to empty ({share:.1%}).",
                     action="Treat them as missing, or set them aside.",
                     field=name,
                     rows=hit,
@@ -102,7 +102,7 @@ def templated_texts(
             share = len(rows) / max(1, texts.count())
             found.append(
                 Finding(
-                    says=f"{_are(len(rows), 'text')} of `{name}` ({share:.1%}) made from "
+                    says=f"{_are(len(rows), 'text')} ({share:.1%}) made from "
                     f"{_count(groups.height, 'template')}: they differ in numbers and names only.",
                     action="Keep a few of each and both sides of a split apart, or a model learns "
                     "the template and a test set asks for it.",
@@ -155,7 +155,7 @@ def boilerplate(
             rows = said.join(often, on="s", how="semi")["place"].unique().sort()
             found.append(
                 Finding(
-                    says=f"{_count(often.height, 'sentence')} of `{name}` stand word for word in "
+                    says=f"{_count(often.height, 'sentence')} stand word for word in "
                     f"{len(rows):,} different texts, the most frequent in {kept['texts'][0]:,}.",
                     action="Remove what says nothing about the row.",
                     field=name,
@@ -202,7 +202,7 @@ def mixed_languages(
         share = others.height / told.height
         found.append(
             Finding(
-                says=f"{_are(others.height, 'text')} of `{name}` not in {main!r} like "
+                says=f"{_are(others.height, 'text')} not in {main!r} like "
                 f"{usual:,} others, but in {_count(counts.height - 1, 'other language')} "
                 f"({share:.1%}).",
                 action="Decide whether they belong; a model of one language learns little from "
