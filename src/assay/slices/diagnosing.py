@@ -20,7 +20,7 @@ from assay.slices.finding import Slices, find_slices
 from assay.slices.losses import Losses, losses
 from assay.slices.nearest import Likeness, likeness
 from assay.slices.residuals import confusions, residuals
-from assay.slices.suspects import Moved, all_fail, score_without, suspected
+from assay.slices.suspects import Moved, all_fail, far_off, score_without, suspected
 from assay.slices.worst import worst_rows
 from assay.version import Version
 
@@ -45,8 +45,10 @@ class Diagnosis:
         residuals: for numbers; see `residuals`.
         confusions: for classes; see `confusions`.
         worst: the rows with the largest losses; see `worst_rows`.
-        suspects: the rows on which all models fail; see `suspected`.
-        failed: how many these are.
+        failed: on how many rows all models fail.
+        suspects: those of them on which the models are sure; see `suspected` and `far_off`.
+        suspected: how many these are.
+        expected: how many there would be if all targets were right; None where it is not known.
         moved: how the score would move without them.
         notes: what could not be done, and why.
     """
@@ -61,6 +63,8 @@ class Diagnosis:
     worst: Sequence[Mapping[str, Any]]
     suspects: Sequence[Mapping[str, Any]]
     failed: int
+    suspected: int
+    expected: float | None
     moved: Moved | None
     notes: tuple[str, ...] = ()
     held: Held | None = field(default=None, repr=False)
@@ -78,6 +82,8 @@ class Diagnosis:
             "worst": [dict(one) for one in self.worst],
             "suspects": {
                 "failed": self.failed,
+                "suspected": self.suspected,
+                "expected": self.expected,
                 "rows": [dict(one) for one in self.suspects],
                 "without": self.moved.to_dict() if self.moved else None,
             },
@@ -98,7 +104,11 @@ class Diagnosis:
                 for one in self.confusions[:5]
             ]
         if self.failed:
-            lines.append(f"all models fail on {self.failed:,} rows: their target may be wrong")
+            chance = f" ({self.expected:.0f} by chance)" if self.expected is not None else ""
+            lines.append(
+                f"all models fail on {self.failed:,} rows and are sure on {self.suspected:,} of "
+                f"them{chance}: these targets may be wrong"
+            )
         if self.moved:
             lines.append(
                 f"  without them {self.moved.metric} would be {self.moved.without:.4g} instead of "
@@ -151,7 +161,7 @@ def diagnose(
     metric = evaluation.metrics[0] if evaluation.metrics else None
     named = {use.title: use.name for use in recipe.metrics}.get(metric or "", metric)
     tables = {
-        name: _aligned(predictions, name, held.truth.ids)
+        name: aligned(predictions, name, held.truth.ids)
         for name in predictions["model"].unique(maintain_order=True)
     }
     ours = losses(held.truth, tables[chosen], metric=named)
@@ -168,9 +178,12 @@ def diagnose(
         groups=held.truth.groups[:MAX_SLICED] if held.truth.groups is not None else None,
         seed=recipe.seed,
     )
-    failed, degree, counted = _failing(recipe, held, tables, chosen, ours)
-    guesses = {name: tables[name]["prediction"] for name in counted}
-    moved = _moved(recipe, evaluation, ours, failed, held)
+    witnesses = _witnesses(recipe, held, tables, chosen, ours)
+    nothing = np.zeros(len(held.truth.ids))
+    failed, degree = all_fail(witnesses) if witnesses else (nothing > 0, nothing)
+    doubtful, expected = far_off(witnesses, failed, degree) if witnesses else (failed, None)
+    guesses = {name: tables[name]["prediction"] for name in witnesses}
+    moved = _moved(recipe, evaluation, ours, doubtful, held)
     scored, ids = ours.scored, held.truth.ids.filter(pl.Series(ours.usable))
     by_class = by_number = None
     if scored.classes and scored.prediction is not None:
@@ -194,9 +207,11 @@ def diagnose(
         confusions=by_class or [],
         worst=_named(worst, version),
         suspects=suspected(
-            failed, degree, held.truth.ids, held.truth.values, guesses, doubted=doubted
+            doubtful, degree, held.truth.ids, held.truth.values, guesses, doubted=doubted
         ),
         failed=int(failed.sum()),
+        suspected=int(doubtful.sum()),
+        expected=expected,
         moved=moved,
         notes=tuple(notes),
         held=held,
@@ -215,8 +230,8 @@ def _chosen(evaluation: Evaluation, predictions: pl.DataFrame, model: str | None
     return str(chosen)
 
 
-def _aligned(predictions: pl.DataFrame, model: str, ids: pl.Series) -> pl.DataFrame:
-    """One model's predictions in the order of the held-out rows."""
+def aligned(predictions: pl.DataFrame, model: str, ids: pl.Series) -> pl.DataFrame:
+    """One model's predictions in the order of the rows with these ids; null where there is none."""
     part = predictions.filter(pl.col("model") == model).drop("model")
     told = [name for name in part.columns if part[name].null_count() < part.height]
     joined = ids.alias(ROW_ID).to_frame().join(
@@ -256,9 +271,10 @@ def _fields(
     return rows, kinds
 
 
-def _failing(
+def _witnesses(
     recipe: Recipe, held: Held, tables: Mapping[str, pl.DataFrame], chosen: str, ours: Losses
-) -> tuple[Any, Floats, list[str]]:
+) -> dict[str, Losses]:
+    """The losses of all models but the baselines."""
     baselines = {use.title for use in recipe.models if use.name in BASELINES}
     by_model: dict[str, Losses] = {}
     for name, table in tables.items():
@@ -269,12 +285,7 @@ def _failing(
         except AssayError:
             # A model that cannot be scored has its error in the evaluation; here it is no witness.
             continue
-    witnesses = {n: one for n, one in by_model.items() if one.scored.prediction is not None}
-    if not witnesses:
-        nothing = np.zeros(len(held.truth.ids))
-        return nothing > 0, nothing, []
-    failed, degree = all_fail(witnesses)
-    return failed, degree, list(witnesses)
+    return {n: one for n, one in by_model.items() if one.scored.prediction is not None}
 
 
 def _moved(

@@ -99,6 +99,7 @@ class Slices:
         floor: the fewest rows of a slice.
         level: the chance of a false alarm that was allowed.
         notes: what could not be done.
+        judged: (n,) the rows that losses and intervals are those of.
     """
 
     found: tuple[Slice, ...]
@@ -109,6 +110,7 @@ class Slices:
     floor: int
     level: float
     notes: tuple[str, ...] = ()
+    judged: Members = field(default_factory=lambda: np.zeros(0, bool), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -244,7 +246,9 @@ def find_slices(  # noqa: PLR0913 - a search has this many settings, and each ha
         confirmed = _adjusted(found, lost, level, most)
     slices = tuple(_slice(found, one, part, lost, known, rows.height) for one in confirmed)
     ordered = tuple(sorted(slices, key=lambda one: (one.p, -one.difference)))
-    return Slices(ordered, searched=found.count, **made)
+    judged = np.zeros(rows.height, dtype=bool)
+    judged[known[~half] if method == "halves" else known] = True
+    return Slices(ordered, searched=found.count, judged=judged, **made)
 
 
 @dataclass(frozen=True, eq=False)

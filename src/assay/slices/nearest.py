@@ -35,6 +35,11 @@ class Likeness:
     vectors: Floats32
     maker: _Maker
 
+    @property
+    def by_words(self) -> bool:
+        """Whether texts are compared."""
+        return bool(self.maker.free)
+
     def nearest(self, rows: pl.DataFrame, count: int) -> tuple[Places, Floats32]:
         """The places in the training rows of the most alike, best first, and how alike they are.
 
@@ -85,8 +90,11 @@ class _Maker:
         parts = [np.clip(np.where(np.isfinite(values), values, 0.0), -5.0, 5.0)]
         coded = categories(rows, self.known)
         for place, known in enumerate(self.levels):  # as many as there are categories
-            one = np.equal(coded[:, [place]], np.array(known, dtype=object)[None, :])
-            parts.append(np.asarray(one, dtype=np.float64))
+            column = pl.Series(coded[:, place].tolist(), dtype=pl.String)
+            codes = column.replace_strict(
+                list(known), range(len(known)), default=len(known), return_dtype=pl.Int64
+            )
+            parts.append(np.eye(len(known) + 1)[codes.to_numpy()][:, :-1])
         return np.hstack(parts)
 
 
@@ -115,7 +123,8 @@ def likeness(
     bare = Roles(known.numbers, known.dates, (), known.categories)
     values = numbers(some, bare)
     # A column without any value counts as one of zeros.
-    safe = np.where(np.isfinite(values).any(axis=0)[None, :], values, 0.0)
+    some_value = np.asarray(np.isfinite(values).any(axis=0), dtype=bool)
+    safe = np.where(some_value, values, 0.0)
     middle, spread = np.nanmean(safe, axis=0), np.nanstd(safe, axis=0)
     coded = categories(some, bare)
     levels = tuple(_frequent(column) for column in coded.T)

@@ -18,6 +18,8 @@ from assay.slices.predicates import Members
 
 FAR = 3.0
 """Robust standard deviations from which a number counts as missed."""
+SURE = 0.9
+"""How improbable every model must find a written class: 1 minus its probability."""
 SHOWN = 50
 DRAWS = 1000
 CELLS = 20_000_000
@@ -103,6 +105,35 @@ def _far(one: Losses) -> Floats:
         truth, guess = np.log1p(truth), np.log1p(np.maximum(guess, 0.0))
     found[one.usable] = standardised(guess - truth, guess)
     return found
+
+
+def far_off(
+    by_model: Mapping[str, Losses], failed: Members, degree: Floats
+) -> tuple[Members, float | None]:
+    """Of the rows on which every model fails, those on which the models are sure.
+
+    Most rows that all models miss are only hard. A class is in doubt where every model gives the
+    written one less than a tenth. How many rows would be by chance, if all targets were right, is
+    said by the models themselves: the sum of all probabilities below a tenth, for the model
+    that expects the fewest.
+
+    Args:
+        by_model: the same models.
+        failed: as `all_fail` gives it.
+        degree: as well.
+
+    Returns:
+        (n,) which rows, and how many are expected where no target is wrong; None where that
+        cannot be said.
+    """
+    every = list(by_model.values())
+    if not every[0].scored.classes or any(one.scored.proba is None for one in every):
+        return failed, None
+    small = []
+    for one in every:  # as many as there are models
+        proba = one.scored.probabilities
+        small.append(float(np.where(proba < 1 - SURE, proba, 0.0).sum()))
+    return failed & (degree > SURE), min(small)
 
 
 def score_without(

@@ -15,8 +15,8 @@ from assay.slices.nearest import Likeness
 COUNT = 20
 NEAREST = 5
 SHOWN = 3
-SAME = 0.98
-"""The likeness from which a training row counts as the same."""
+SAME, SAME_VALUES = 0.98, 0.9995
+"""The likeness from which a training row counts as the same, by words and by values alone."""
 ALONE = 0.05
 """The share of held-out rows that counts as unlike anything in train."""
 CUT = 300
@@ -61,12 +61,13 @@ def worst_rows(  # noqa: PLR0913 - what is known of a row stands in as many tabl
     limit = float(np.nanquantile(alike, ALONE)) if alike is not None and len(alike) else None
     told = some.with_columns(pl.col(pl.String).str.head(CUT)).to_dicts()
     outside = _outside(some, training)
+    same = SAME if like.by_words else SAME_VALUES
     found = []
     for rank, place in enumerate(places.tolist()):  # at most `count`
         neighbours = training.target.gather(near[rank])
         wanted, guess = truth[place], prediction[place]
         reasons = [
-            *_of_neighbours(wanted, guess, neighbours, likes[rank], limit, training),
+            *_of_neighbours(wanted, guess, neighbours, likes[rank], (limit, same), training),
             *outside[rank],
         ]
         shown = training.rows[near[rank][:SHOWN]].with_columns(pl.col(pl.String).str.head(CUT))
@@ -100,12 +101,13 @@ def _of_neighbours(
     guess: Any,
     targets: pl.Series,
     likes: npt.NDArray[np.float32],
-    limit: float | None,
+    limits: tuple[float | None, float],
     training: Training,
 ) -> list[dict[str, str]]:
     if not len(targets):
         return []
     best, says = float(likes[0]), []
+    limit, nearly = limits
     if training.task == "class":
         same = (targets == truth).to_numpy()
         others = (targets == guess).to_numpy()
@@ -119,8 +121,10 @@ def _of_neighbours(
         agree = abs(middle - float(truth)) < apart / 3
         against = abs(middle - float(guess)) < apart / 3
         other = abs(float(targets[0]) - float(truth)) > apart / 2
-    if best >= SAME and other:
-        says.append(("same_but_other", f"a training row is the same but has {_short(targets[0])}"))
+    if best >= nearly and other:
+        says.append(
+            ("same_but_other", f"a training row is nearly the same but has {_short(targets[0])}")
+        )
     elif limit is not None and best < limit:
         says.append(("alone", f"nothing in train is like it (likeness {best:.2f})"))
     if against and best >= (limit or 0.0):
