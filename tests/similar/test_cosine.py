@@ -29,7 +29,7 @@ def test_all_pairs_and_no_others_in_any_order_and_tile(monkeypatch):
 
     a, b, value, crowded = cosine_pairs(made, 0.95, np.arange(600), order)
     assert set(zip(a, b, strict=True)) == wanted
-    assert not crowded
+    assert not len(crowded)
     assert np.allclose(value, likeness[a, b], atol=1e-6)
 
     monkeypatch.setattr(cosine, "TILE", 37)
@@ -61,7 +61,7 @@ def test_a_crowd_is_said_to_be_one():
 
     a, b, _, crowded = cosine_pairs(made, 0.9, np.arange(300), hashes(300))
 
-    assert crowded
+    assert set(crowded) <= set(range(300)) and len(crowded) > 200
     assert len(a) <= 300 * cosine.MOST
     assert len(set(a) | set(b)) == 300
 

@@ -46,7 +46,7 @@ def candidates(
     threshold: float,
     blocks: npt.NDArray[np.uint64] | None = None,
     labels: npt.NDArray[np.uint64] | None = None,
-) -> tuple[npt.NDArray[np.uint64], bool]:
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
     """Pairs of places worth a look: they share a band, and their values agree about well enough.
 
     Args:
@@ -58,22 +58,24 @@ def candidates(
         labels: rows that are equal in these are not compared.
 
     Returns:
-        The pairs as a * 2^32 + b, a < b, sorted, and whether a bucket was so crowded that not
-        every pair of it was looked at.
+        The pairs as a * 2^32 + b, a < b, sorted, and which rows were in buckets so crowded that
+        not every pair of them was looked at.
     """
     pairs = np.zeros(0, np.uint64)
-    crowded = False
+    crowded = np.zeros(len(kinds), dtype=bool)
     fewest = _fewest(threshold)
     has = np.zeros(len(kinds), dtype=np.int64)
     for columns, key in _keys(signs, kinds, threshold, blocks):
+        order = _shared(key)
         # Rows with equal keys stand together, and the more values they share the closer.
-        order = np.lexsort((rank, signs[:, (columns[0] + 1) % HASHES], key))
+        beside = signs[order, (columns[0] + 1) % HASHES]
+        order = order[np.lexsort((rank[order], beside, key[order]))]
         sorted_key = key[order]
-        edges = np.flatnonzero(np.concatenate(([True], sorted_key[1:] != sorted_key[:-1])))
-        sizes = np.diff(np.append(edges, len(key)))
+        begins = np.ones(len(order), dtype=bool)
+        begins[1:] = sorted_key[1:] != sorted_key[:-1]
+        edges = np.flatnonzero(begins)
+        sizes = np.diff(np.append(edges, len(order)))
         bucket = _Bucket(order, edges, sizes, rank, None if labels is None else labels[order])
-        crowd = bool((sizes > CROWD).any())
-        crowded |= crowd
         fresh = [pairs]
         for first, second in _within(bucket, has):
             a, b = order[first], order[second]
@@ -84,10 +86,23 @@ def candidates(
             fresh.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
         if len(fresh) > 1:
             pairs = distinct(np.concatenate(fresh))
-        if crowd:
+        if (crowd := np.repeat(sizes > CROWD, sizes)).any():
+            crowded[order[crowd]] = True
             ends = np.concatenate((pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)))
             has = np.bincount(ends.astype(np.int64), minlength=len(kinds))
     return pairs, crowded
+
+
+def _shared(key: npt.NDArray[np.uint64]) -> Places:
+    """Places of the keys that occur more than once, which are few."""
+    order = np.argsort(key)
+    line = key[order]
+    same = line[1:] == line[:-1]
+    twice = np.zeros(len(key), dtype=bool)
+    twice[1:] = same
+    twice[:-1] |= same
+    found: Places = order[twice]
+    return found
 
 
 def _keys(

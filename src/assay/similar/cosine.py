@@ -27,7 +27,7 @@ SLACK = 1e-4
 
 def cosine_pairs(
     vectors: Vectors, threshold: float, rank: Places, hashes: npt.NDArray[np.uint64]
-) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
+) -> tuple[Places, Places, npt.NDArray[np.float64], Places]:
     """Find the pairs of vectors of length 1 whose cosine reaches the threshold.
 
     Up to 50,000 vectors each is compared with each, in tiles. Of more, each is put into the 3
@@ -42,8 +42,8 @@ def cosine_pairs(
         hashes: of each row's content, by which the centres are chosen.
 
     Returns:
-        Places of the pairs, a < b, their cosines, and whether a vector had so many like it that
-        not all of them were taken up.
+        Places of the pairs, a < b, their cosines, and the places of vectors that have so many like
+        them that not all were taken up.
 
     >>> vectors = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
     >>> a, b, cosine, _ = cosine_pairs(vectors, 0.9, np.arange(3), np.arange(3, dtype=np.uint64))
@@ -54,19 +54,19 @@ def cosine_pairs(
         raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
     line = np.argsort(rank, kind="stable").astype(np.int64)
     found: list[npt.NDArray[np.uint64]] = []
-    crowded = False
+    crowded = np.zeros(len(vectors), dtype=bool)
     # A loop over cells and tiles of thousands of rows each.
     for cell in _cells(vectors, line, hashes):
         for first, second, full in _tiles(vectors, cell, threshold - SLACK):
             low, high = np.minimum(first, second), np.maximum(first, second)
             found.append((low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64))
-            crowded |= full
+            crowded[full] = True
     pairs = distinct(np.concatenate(found)) if found else np.zeros(0, np.uint64)
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     cosine = cosines(vectors[a], vectors[b])
     good = cosine >= threshold
-    return a[good], b[good], cosine[good], crowded
+    return a[good], b[good], cosine[good], np.flatnonzero(crowded)
 
 
 def cosines(first: Vectors, second: Vectors) -> npt.NDArray[np.float64]:
@@ -102,7 +102,9 @@ def _cells(vectors: Vectors, line: Places, hashes: npt.NDArray[np.uint64]) -> It
             yield members[order[low:high]]
 
 
-def _tiles(vectors: Vectors, places: Places, least: float) -> Iterator[tuple[Places, Places, bool]]:
+def _tiles(
+    vectors: Vectors, places: Places, least: float
+) -> Iterator[tuple[Places, Places, Places]]:
     """Pairs of each two tiles of these places, the better row first."""
     for top in range(0, len(places), TILE):
         rows = places[top : top + TILE]
@@ -119,4 +121,4 @@ def _tiles(vectors: Vectors, places: Places, least: float) -> Iterator[tuple[Pla
                 some = near[:, full]
                 near[:, full] = some & (np.cumsum(some, axis=0) <= MOST)
             first, second = np.nonzero(near)
-            yield rows[first], columns[second], bool(len(full))
+            yield rows[first], columns[second], columns[full]

@@ -96,13 +96,13 @@ def lead_pairs(
     across: pl.Series | None = None,
     blocks: npt.NDArray[np.uint64] | None = None,
     among: npt.NDArray[np.bool_] | None = None,
-) -> tuple[Places, Places, npt.NDArray[np.float64], bool]:
+) -> tuple[Places, Places, npt.NDArray[np.float64], Places]:
     """The near pairs of the rows that stand for their equals, in order of places.
 
     Where very many are alike, they are compared with those of lowest `rank` first.
     `across` leaves only pairs of different labels above 0, `blocks` compares equal ones only, and
-    `among` says which rows to compare. The last thing returned is whether so many rows are alike
-    that not each was compared with each.
+    `among` says which rows to compare. The last things returned are the places of rows that share
+    so much with so many that not each was compared with each.
     """
     if not 0 < threshold <= 1:
         raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
@@ -123,7 +123,7 @@ def lead_pairs(
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     jaccard = similarities(sketches, places[a], places[b])
     good = jaccard >= threshold
-    return places[a[good]], places[b[good]], jaccard[good], crowded
+    return places[a[good]], places[b[good]], jaccard[good], places[crowded]
 
 
 def _spread(

@@ -14,7 +14,7 @@ from assay.rows import content_hash, row_ids
 
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Search = Callable[[npt.NDArray[np.bool_] | None], tuple[Places, Places, Floats, bool]]
+Search = Callable[[npt.NDArray[np.bool_] | None], tuple[Places, Places, Floats, Places]]
 Verify = Callable[[Places, Places], tuple[Places, Places, Floats]]
 PASSES = 12
 
@@ -98,18 +98,20 @@ def find(
     """Search for pairs until none of the rows that would stay is paired.
 
     A search looks at only a part of the pairs where very many rows are alike, and so leaves some
-    of them; it is repeated among those that would stay. When a row turns out to go after all,
-    those that were to go for it are held against the row that it goes for.
+    of them; it is repeated among those of them that would stay. When a row turns out to go after
+    all, those that were to go for it are held against the row that it goes for.
     """
     a, b, likeness, crowded = search(None)
     ids = rows.to_numpy()
     found = Found(leads, a, b, likeness, rank, ids)
-    if not crowded:
+    if not len(crowded):
         return found
+    wanting = np.zeros(len(leads), dtype=bool)
+    wanting[crowded] = True
     before = found.twins(threshold)[0]
     now = before
     for _ in range(PASSES):
-        more = search(now < 0)[:3]
+        more = search(wanting & (now < 0))[:3]
         back = np.flatnonzero((before >= 0) & (now < 0) & (leads == np.arange(len(leads))))
         heir = now[before[back]]
         again = verify(back[heir >= 0], heir[heir >= 0])
@@ -130,7 +132,7 @@ def near_found(
     blocks = content_hash(sketches.rows, within).to_numpy() if within else None
     leads = leaders(sketches.rows, rank, blocks)
 
-    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
+    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, Places]:
         return lead_pairs(sketches, leads, threshold, rank=rank, blocks=blocks, among=among)
 
     def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
@@ -151,11 +153,11 @@ def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Fou
     chosen = np.flatnonzero(leads == np.arange(len(leads)))
     vectors = vectors_of(sketches, chosen)
 
-    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, bool]:
+    def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, Places]:
         some = np.arange(len(chosen)) if among is None else np.flatnonzero(among[chosen])
         rows = chosen[some]
         a, b, cosine, crowded = cosine_pairs(vectors[some], threshold, rank[rows], sets[rows])
-        return rows[a], rows[b], cosine, crowded
+        return rows[a], rows[b], cosine, rows[crowded]
 
     def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
         some = vectors[np.searchsorted(chosen, a)], vectors[np.searchsorted(chosen, b)]
