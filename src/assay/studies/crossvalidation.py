@@ -24,7 +24,6 @@ from assay.studies.dealing import Kind, deal, sides_of
 from assay.studies.fits import (
     TRUTH,
     Asked,
-    Bench,
     Done,
     Functions,
     Models,
@@ -33,7 +32,7 @@ from assay.studies.fits import (
     failed,
     models_of,
 )
-from assay.studies.results import Result, bounds, finite, short
+from assay.studies.results import Result, finite
 
 Metrics = Sequence[AskedMetric] | str | None
 
@@ -386,12 +385,3 @@ def _out_of_fold(judged: Judged) -> pl.DataFrame:
         if one.predictions is not None
     ]
     return pl.concat(tables, how="diagonal_relaxed").sort("model", "repeat", ROW_ID)
-
-
-def headline(found: CrossValidated) -> str:
-    """The best model and its score, in one line."""
-    best = found.means[0]
-    return f"{best.model}: {best.metric} {short(best.value)} ({bounds(best.low, best.high)})"
-
-
-__all__ = ["Bench", "CrossValidated", "FoldScore", "MeanScore", "crossval", "headline", "truth_of"]

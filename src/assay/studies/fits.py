@@ -31,6 +31,7 @@ Asked = Recipe | Mapping[str, Any] | Version | str | Path
 Models = Sequence[Any] | str | None
 TRUTH = "truth"
 PREDICTIONS = "predictions.parquet"
+LEARNED = "learned.parquet"
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Fit:
         key: of its entry in the cache.
         use: the model.
         sides: which rows it learns from and is judged on.
+        learned: whether it predicts the rows it learned from, too.
     """
 
     key: str
     use: Use
     sides: Sides
+    learned: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Done:
         train: rows learned from.
         test: rows predicted.
         predictions: `row_id`, `truth`, `prediction`, `proba_<class>`; None where there are none.
+        learned: the same of the rows learned from, where they were asked for.
     """
 
     fit: Fit
@@ -67,6 +71,7 @@ class Done:
     train: int
     test: int
     predictions: pl.DataFrame | None
+    learned: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,12 @@ class Bench:
     report: Progress
     workers: int | None = None
 
-    def fit(self, use: Use, sides: Sides) -> Fit:
+    def fit(self, use: Use, sides: Sides, *, learned: bool = False) -> Fit:
         """The fit of a model on some sides, with its key."""
         component = find("models", use.name)
-        return Fit(
-            self.key("fit", component, bind(component, use.given), sides.plain()), use, sides
-        )
+        given = bind(component, use.given)
+        key = self.key("fit", component, given, sides.plain(), learned)
+        return Fit(key, use, sides, learned)
 
     def key(self, what: str, component: Component, *rest: Any) -> str:
         """The key of something that a model decides, with all that it depends on."""
@@ -269,10 +274,15 @@ class _Fitting:
         try:
             held = _held(self.recipe, self.path, fit.sides, self.cache)
             counts = {"train": held.training.rows.height, "test": held.rows.height}
-            predicted: pl.DataFrame = fitted(fit.use, held).predict(held.rows)
-            beside = [held.truth.ids.alias(ROW_ID), held.truth.values.alias(TRUTH)]
-            with self.cache.writing(fit.key, PREDICTIONS) as path:
-                predicted.select(*beside, pl.all()).write_parquet(path)
+            model = fitted(fit.use, held)
+            self._write(
+                fit, PREDICTIONS, model.predict(held.rows), held.truth.ids, held.truth.values
+            )
+            if fit.learned:
+                given = held.training
+                made = model.predict(given.rows)
+                self._write(fit, LEARNED, made, given.row.cast(pl.String), given.target)
+                parts.append(LEARNED)
         except AssayError as refused:
             error, parts = str(refused), []
         except (ValueError, ArithmeticError, MemoryError) as broken:
@@ -283,6 +293,13 @@ class _Fitting:
             # Memory that was short once need not be short again.
             self.cache.note(fit.key, known, parts)
         return known
+
+    def _write(
+        self, fit: Fit, suffix: str, predicted: pl.DataFrame, ids: pl.Series, truth: pl.Series
+    ) -> None:
+        with self.cache.writing(fit.key, suffix) as path:
+            beside = [ids.alias(ROW_ID), truth.alias(TRUTH)]
+            predicted.select(*beside, pl.all()).write_parquet(path)
 
 
 @dataclass(frozen=True)
@@ -305,4 +322,7 @@ def _held(recipe: Recipe, path: Path, sides: Sides, cache: Cache) -> Held:
 def _done(fit: Fit, known: Mapping[str, Any], cache: Cache) -> Done:
     error = known["error"]
     predictions = None if error else pl.read_parquet(cache.path(fit.key, PREDICTIONS))
-    return Done(fit, known["seconds"], error, known["train"], known["test"], predictions)
+    learned = None
+    if fit.learned and not error:
+        learned = pl.read_parquet(cache.path(fit.key, LEARNED))
+    return Done(fit, known["seconds"], error, known["train"], known["test"], predictions, learned)

@@ -395,6 +395,3 @@ def _sentence(model: str, measure: Measure, found: Gain, law: PowerLaw | None, b
     if found.verdict == "no gain that matters":
         return f"{data} would bring {model} nothing that matters: {told}."
     return f"{data} would bring {model} {told}."
-
-
-__all__ = ["Curve", "LearningCurve", "Point", "learning_curve"]
