@@ -43,20 +43,12 @@ def fit_words(
     which nothing is said twice, such as one of serial numbers, is left out.
     """
     from scipy import sparse
-    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
     found: dict[str, Any] = {}
     parts = []
     for name in fields:
         column = texts(rows, name)
-        shared = {
-            "ngram_range": (1, ngrams),
-            "min_df": 2,
-            "max_features": max_terms,
-            "token_pattern": r"(?u)\b\w+\b",
-            "dtype": np.float32,
-        }
-        tool = CountVectorizer(**shared) if counts else TfidfVectorizer(sublinear_tf=True, **shared)
+        tool = vectorizer((1, ngrams), max_terms=max_terms, counts=counts)
         try:
             parts.append(tool.fit_transform(column))
         except ValueError:
@@ -65,6 +57,27 @@ def fit_words(
         found[name] = tool
     x = sparse.hstack(parts, format="csr", dtype=np.float32) if parts else None
     return Words(found), x
+
+
+def vectorizer(
+    ngrams: tuple[int, int],
+    *,
+    max_terms: int | None = None,
+    vocabulary: Sequence[str] | None = None,
+    counts: bool = False,
+) -> Any:
+    """What counts or weighs the words of one field, with its vocabulary still to be learned."""
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+    shared = {
+        "ngram_range": ngrams,
+        "min_df": 1 if vocabulary is not None else 2,
+        "max_features": max_terms,
+        "vocabulary": vocabulary,
+        "token_pattern": r"(?u)\b\w+\b",
+        "dtype": np.float32,
+    }
+    return CountVectorizer(**shared) if counts else TfidfVectorizer(sublinear_tf=True, **shared)
 
 
 def texts(rows: pl.DataFrame, field: str) -> list[str]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
 
 import polars as pl
 
+from assay.marks import Mark
 from assay.recipe import FieldType
 
-__all__ = ["Fitted", "Training"]
+__all__ = ["Fitted", "Models", "Training"]
+
+Models = Annotated[list[str] | None, Mark("models")]
+"""Titles of other models of the recipe, None for all of them. A model with such a parameter is
+fitted after them and finds them in `Training.peers`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,9 @@ class Training:
         weights: how much each train row counts, above 0, where a step of the recipe weighs rows;
             None: all count alike. The baselines `constant` and `random` do not look at them.
         validation_weights: the same of the validation rows, null counting as 1.
+        peers: the recipe's other models by title, already fitted, for a model that is made of
+            them.
+        notes: a file in which a long search may note what it has done, to go on where it was.
     """
 
     rows: pl.DataFrame
@@ -46,10 +55,16 @@ class Training:
     seed: int = 0
     weights: pl.Series | None = None
     validation_weights: pl.Series | None = None
+    peers: Mapping[str, Fitted] = field(default_factory=dict)
+    notes: Path | None = None
 
 
 class Fitted(Protocol):
-    """A model that has learned."""
+    """A model that has learned.
+
+    It may also have `chosen`, a mapping of what was chosen on rows that were not learned from,
+    and `history`, a sequence of mappings: the learning curve, or the trials of a search.
+    """
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Predict each row of a frame laid out like `Training.rows`.
