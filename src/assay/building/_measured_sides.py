@@ -13,7 +13,7 @@ import polars as pl
 from assay.building._measured_rows import finite
 from assay.building._measured_scores import FOLDS, Floats, Integers, auc, hashed
 
-ROWS = 5_000
+ROWS = 2_500
 """Rows looked at of either side."""
 WIDE = 200
 """Fields of numbers and categories looked at, those that differ most where there are more."""

@@ -162,6 +162,8 @@ class _Builder:
             )
             todo = tasks(prepared, table, gone, late)
             written = list(self._over("write", writing, todo))
+            # What follows reads the files again, and has no need of what they were made from.
+            del todo, gone, writing
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
             manifest |= {"parent": before.version if before else None, "extras": more}
             if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:

@@ -59,7 +59,7 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
         time: the column that a split by time was made by.
         was: of the rows that were in the version before, how many there are, and how many of them
             are on another side now.
-        near: look for near duplicates in up to 200,000 rows or 200 MB of text (`auto`), in all
+        near: look for near duplicates in up to 100,000 rows or 64 MB of text (`auto`), in all
             (`full`), or not at all (`off`).
         seed: of the sample.
         reported: codes of checks that are reported and never fail, for instance `adversarial`

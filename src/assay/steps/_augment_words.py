@@ -87,7 +87,7 @@ def altered(
     units = _augment_units.measured(tokens) if "units" in ways else None
     tokens = _eligible(tokens, ways, synonyms, units)
     tokens = _chosen(tokens, ways, strength)
-    counts = dict.fromkeys(ways, 0)
+    counts: dict[str, int] = {way: 0 for way in ways}
     after = {"word": tokens["word"], "space": tokens["space"]}
     for way in ways:
         places_of = (tokens["chosen"] == way).fill_null(False).arg_true()
@@ -119,7 +119,7 @@ def altered(
         .group_by("text", maintain_order=True)
         .agg(pl.col("word").str.join(""))
     )
-    return _put(texts, whole["text"].cast(pl.UInt32), whole["word"]), dict(counts)
+    return _put(texts, whole["text"].cast(pl.UInt32), whole["word"]), counts
 
 
 def _tokens(texts: pl.Series) -> pl.DataFrame:
