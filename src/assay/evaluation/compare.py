@@ -163,7 +163,7 @@ def compare_areas(
     if not error > 0:
         same = Interval(0.0, 0.0, "equal on every row") if not difference else None
         return same or Interval(None, None, "none: no variance"), 1.0 if same else None, name
-    free = df if grouped else 1e9
+    free = df if math.isfinite(df) else 1e9
     return (
         normal(difference, error, name, df),
         float(2 * stdtr(free, -abs(difference) / error)),

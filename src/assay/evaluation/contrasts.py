@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,8 +82,14 @@ def contrast_of(
             measure.outcomes(a.entry.scored), measure.outcomes(b.entry.scored)
         )
         draws = None
+    elif measure.name == "average_precision":
+        # The bootstrap's p found 7 % where nothing was, in simulations of 100 rows; t finds 5 %.
+        interval, p, _ = compare_areas(difference, error, df, grouped=units.grouped)
+        test = "paired t of influences" + (", clustered" if units.grouped else "")
+        interval = Interval(interval.low, interval.high, test if error > 0 else interval.method)
     elif exact:
-        interval, p, test = compare_areas(difference, error, df, grouped=units.grouped)
+        free = df if units.grouped else math.inf
+        interval, p, test = compare_areas(difference, error, free, grouped=units.grouped)
     elif a.found.trace is not None and draws is not None and not measure.is_own:
         interval, p, test = _permuted(measure, (a, b), (difference, moved, draws), swapped, units)
     elif draws is not None:

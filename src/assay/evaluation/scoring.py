@@ -188,7 +188,7 @@ class Contest:
 
     def _closed(self, measure: Measure) -> bool:
         """Whether two models are compared on this metric without resamples."""
-        if measure.name in ("roc_auc", "max_error"):
+        if measure.name in ("roc_auc", "average_precision", "max_error"):
             return True
         return measure.is_share and self.plain and measure.aim is None
 
