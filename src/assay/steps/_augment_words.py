@@ -87,7 +87,7 @@ def altered(
     units = _augment_units.measured(tokens) if "units" in ways else None
     tokens = _eligible(tokens, ways, synonyms, units)
     tokens = _chosen(tokens, ways, strength)
-    counts: dict[str, int] = {way: 0 for way in ways}
+    counts: dict[str, int] = dict.fromkeys([str(way) for way in ways], 0)
     after = {"word": tokens["word"], "space": tokens["space"]}
     for way in ways:
         places_of = (tokens["chosen"] == way).fill_null(False).arg_true()
