@@ -192,3 +192,54 @@ def test_groups_of_which_everything_is_one_are_refused(tmp_path):
 def test_folds_that_cannot_be_dealt_are_refused_in_words(tmp_path, asked, says):
     with pytest.raises(RecipeError, match=says):
         crossval(recipe(table(40)), out=tmp_path, workers=1, **asked)
+
+
+MINE = '''
+import polars as pl
+from dataclasses import dataclass
+from assay.models.training import Fitted, Training
+
+__all__ = ["middle"]
+
+@dataclass(frozen=True)
+class Middle:
+    value: float
+
+    def predict(self, rows):
+        return pl.DataFrame({"prediction": [self.value] * rows.height})
+
+def middle(training: Training, *, shift: float = 0.0) -> Fitted:
+    """Predict the median of the target for every row."""
+    return Middle(training.target.median() + shift)
+'''
+
+
+def test_workers_fit_a_users_own_model_alike_and_rows_need_no_split(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    asked = recipe(table(60), steps=[], models=["constant"])
+    with_own = {"models": ["middle", {"middle": {"shift": 1}, "as": "moved"}], "functions": [file]}
+
+    one = crossval(asked, out=tmp_path / "a", folds=3, workers=1, **with_own)
+    two = crossval(asked, out=tmp_path / "b", folds=3, workers=2, **with_own)
+
+    assert one.predictions.equals(two.predictions)
+    assert one.predictions.height == 120
+    assert one.kind == "stratified"
+    assert {mean.model for mean in one.means} == {"middle", "moved"}
+
+
+def test_a_gap_in_days_is_kept_free_before_the_judged_fold(tmp_path):
+    start = pl.date(2024, 1, 1)
+    frame = table(80).with_columns(day=start + pl.duration(days=pl.int_range(pl.len())))
+    steps = [{"split.temporal": {"by": "day"}}]
+    fields = {"day": {"type": "datetime"}}
+    plain = recipe(frame.with_columns(pl.col("day").cast(pl.String)), steps=steps, fields=fields)
+    gap = {**plain, "name": "gap", "steps": [{"split.temporal": {"by": "day", "gap": "5d"}}]}
+
+    free, kept = (
+        {one.fold: one.trained_on for one in crossval(asked, out=tmp_path, workers=1).scores}
+        for asked in (plain, gap)
+    )
+
+    assert all(kept[fold] < free[fold] for fold in kept)

@@ -10,7 +10,8 @@ from assay.building.build import build
 from assay.errors import PredictionsError, RecipeError
 from assay.evaluation.evaluate import evaluate
 from assay.evaluation.intervals import wilson
-from assay.studies.conformity import conformal, quantile
+from assay.studies.bounds import quantile
+from assay.studies.conformity import conformal
 from assay.studies.cutoffs import costs_of, threshold
 from assay.studies.reliability import calibration
 

@@ -5,7 +5,6 @@ Nothing is assumed of the model; the rows judged must be like the rows calibrate
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,13 @@ import numpy as np
 import polars as pl
 
 from assay.cache import Cache
-from assay.errors import PredictionsError, RecipeError
+from assay.errors import RecipeError
 from assay.evaluation.evaluate import score
 from assay.evaluation.intervals import wilson
 from assay.evaluation.measures import Asked as AskedMetric
-from assay.evaluation.scored import Floats
-from assay.evaluation.truth import proba_columns
 from assay.evaluation.values import labels
 from assay.rows import ROW_ID
+from assay.studies.bounds import Parted, Scale, fewest, intervals, quantile, sets
 from assay.studies.crossvalidation import truth_of
 from assay.studies.dealing import Dealt, FoldSides, deal, sides_of
 from assay.studies.fits import (
@@ -41,8 +39,6 @@ from assay.studies.sides import SIDE, relabelled
 from assay.version import Version
 
 Method = Literal["auto", "split", "cv+"]
-Scale = Literal["constant", "prediction"]
-_CELLS = 4_000_000
 ALL = relabelled({"train": "train", "validation": "test", "test": "test"})
 """One fit that predicts validation and test rows alike, and has seen neither."""
 
@@ -187,7 +183,7 @@ def conformal(  # noqa: PLR0913 - one option each
                 received=splits,
                 hint="add a step such as `split.random: {train: 0.8, validation: 0.1, test: 0.1}`",
             )
-        enough = splits.get("validation", 0) >= _fewest(level)
+        enough = splits.get("validation", 0) >= fewest(level)
         if method == "split" and not splits.get("validation"):
             raise RecipeError(
                 "There are no validation rows to calibrate on.",
@@ -208,33 +204,6 @@ def conformal(  # noqa: PLR0913 - one option each
         return _judged(work, use.title, (method, level, scale), parts, notes)
 
 
-def quantile(scores: Any, level: float) -> float:
-    """The score that a new row stays under with at least this chance.
-
-    It is the ceil((n + 1) level)-th smallest of n scores: the new row's own score is as likely to
-    be in any place among them.
-
-    Args:
-        scores: (n,) how far each calibration row is from its prediction.
-        level: the chance.
-
-    Raises:
-        PredictionsError: there are too few rows for it.
-
-    >>> quantile(np.arange(1.0, 10.0), 0.9)
-    9.0
-    """
-    known = np.sort(np.asarray(scores, dtype=np.float64))
-    place = math.ceil(round((len(known) + 1) * level, 9))
-    if place > len(known):
-        raise PredictionsError(
-            f"{len(known):,} rows to calibrate on are too few for {level:.0%}.",
-            allowed=f"{_fewest(level):,} rows or more",
-            hint="more validation rows, or a lower level",
-        )
-    return float(known[place - 1])
-
-
 @dataclass(frozen=True)
 class WithTest:
     """A fold and the test rows, predicted by what is learned from the other folds."""
@@ -252,42 +221,34 @@ class WithTest:
         return pl.concat([self.fold.of(version, cache), tests])
 
 
-@dataclass(frozen=True, eq=False)
-class _Parted:
-    """What one fit predicted: the rows calibrated on, and the test rows in order of their ids."""
-
-    calibration: pl.DataFrame
-    test: pl.DataFrame
-
-
 def _fits(work: Bench, use: Any, dealt: Dealt) -> list[Any]:
     sides = sides_of(dealt, work.recipe, work.version)
     return [work.fit(use, WithTest(fold)) for _, _, fold in sides]
 
 
-def _parted(done: Done, tests: pl.Series) -> _Parted:
+def _parted(done: Done, tests: pl.Series) -> Parted:
     assert done.predictions is not None
     held = pl.col(ROW_ID).is_in(tests.implode())
     table = done.predictions
-    return _Parted(table.filter(~held), table.filter(held).sort(ROW_ID))
+    return Parted(table.filter(~held), table.filter(held).sort(ROW_ID))
 
 
 def _judged(
     work: Bench,
     model: str,
     setting: tuple[str, float, Scale],
-    parts: Sequence[_Parted],
+    parts: Sequence[Parted],
     notes: Sequence[str],
 ) -> Conformal:
     method, level, scale = setting
     test = parts[0].test
     calibrated = sum(part.calibration.height for part in parts)
-    if calibrated < _fewest(level):
+    if calibrated < fewest(level):
         quantile(np.zeros(calibrated), level)
     number = test.schema[TRUTH].is_numeric()
     named = test.select(ROW_ID, pl.lit(model).alias("model"))
     if number:
-        low, high = _intervals(parts, level, scale, method)
+        low, high = intervals(parts, level, scale, method)
         middle = np.mean([part.test["prediction"].to_numpy() for part in parts], axis=0)
         table = named.with_columns(
             prediction=pl.Series(middle), low=pl.Series(low), high=pl.Series(high)
@@ -297,13 +258,13 @@ def _judged(
         found = score(truth, {model: table}, asked, seed=work.recipe.seed).scores
         covered, ends, size = found[0].value, (found[0].low, found[0].high), found[1].value
     else:
-        classes, member = _sets(parts, level)
+        classes, member = sets(parts, level)
         chosen = [[name for name, there in zip(classes, line, strict=True) if there]
                   for line in np.unique(member, axis=0)]  # fmt: skip
         # There are few different sets beside the rows, so each is written once.
         place = np.unique(member, axis=0, return_inverse=True)[1].reshape(-1)
-        sets = pl.Series("set", chosen, dtype=pl.List(pl.String)).gather(place)
-        table = named.with_columns(test["prediction"], sets)
+        found_sets = pl.Series("set", chosen, dtype=pl.List(pl.String)).gather(place)
+        table = named.with_columns(test["prediction"], found_sets)
         hit = table.select(labels(test[TRUTH]).alias(TRUTH), "set").select(
             pl.col(TRUTH).is_in(pl.col("set"))
         )
@@ -327,93 +288,3 @@ def _judged(
         table=table,
         notes=tuple(notes),
     )
-
-
-def _intervals(
-    parts: Sequence[_Parted], level: float, scale: Scale, method: str
-) -> tuple[Floats, Floats]:
-    """The bounds of the test rows."""
-    floor = 0.0
-    if scale == "prediction":
-        sizes = np.concatenate([np.abs(part.calibration["prediction"]) for part in parts])
-        # Small predictions would else be held to be exact.
-        floor = float(np.quantile(sizes, 0.05)) or 1.0
-
-    def width(predicted: Floats) -> Floats:
-        return np.ones(len(predicted)) if not floor else np.maximum(np.abs(predicted), floor)
-
-    errors, centres, widths = [], [], []
-    for part in parts:
-        guess = part.calibration["prediction"].to_numpy()
-        errors.append(np.abs(part.calibration[TRUTH].to_numpy() - guess) / width(guess))
-        centres.append(part.test["prediction"].to_numpy())
-        widths.append(width(centres[-1]))
-    if method == "split":
-        reach = quantile(errors[0], level) * widths[0]
-        return centres[0] - reach, centres[0] + reach
-    return _jackknife(errors, centres, widths, level)
-
-
-def _jackknife(
-    errors: Sequence[Floats], centres: Sequence[Floats], widths: Sequence[Floats], level: float
-) -> tuple[Floats, Floats]:
-    """CV+: for each test row the quantiles of every fold's prediction less and plus its errors."""
-    total = sum(len(part) for part in errors)
-    upper = math.ceil(round((total + 1) * level, 9)) - 1
-    lower = total - 1 - upper
-    low, high = np.empty(len(centres[0])), np.empty(len(centres[0]))
-    step = max(1, _CELLS // total)
-    for first in range(0, len(low), step):
-        rows = slice(first, first + step)
-        reaches = [wide[rows, None] * part[None, :]
-                   for part, wide in zip(errors, widths, strict=True)]  # fmt: skip
-        middles = [centre[rows, None] for centre in centres]
-        down = np.hstack([m - r for m, r in zip(middles, reaches, strict=True)])
-        up = np.hstack([m + r for m, r in zip(middles, reaches, strict=True)])
-        low[rows] = np.partition(down, lower, axis=1)[:, lower]
-        high[rows] = np.partition(up, upper, axis=1)[:, upper]
-    return low, high
-
-
-def _sets(parts: Sequence[_Parted], level: float) -> tuple[list[str], Any]:
-    """The classes, and (n, k) whether each is in each test row's set.
-
-    A class is left out where its probability is lower than that of the truth was in nearly all
-    calibration rows, each held against the probabilities of the model that had not seen it.
-    """
-    tables = [table for part in parts for table in (part.calibration, part.test)]
-    named = [proba_columns(table) for table in tables]
-    if not all(named):
-        raise PredictionsError("Sets of classes need the probability of every class.")
-    classes = sorted(set().union(*(proba for proba in named)))
-    total = sum(part.calibration.height for part in parts)
-    below = np.zeros((parts[0].test.height, len(classes)))
-    for part in parts:
-        given = _proba(part.calibration, classes)
-        code = labels(part.calibration[TRUTH]).replace_strict(
-            classes, range(len(classes)), default=None, return_dtype=pl.Int64
-        )
-        known = code.is_not_null().to_numpy()
-        own = given[np.arange(len(given)), code.fill_null(0).to_numpy()]
-        scores = np.sort(np.where(known, 1 - own, 1.0))
-        tried = 1 - _proba(part.test, classes)
-        below += np.searchsorted(scores, tried, side="left")
-    return classes, below < math.ceil(round((total + 1) * level, 9))
-
-
-def _proba(table: pl.DataFrame, classes: Sequence[str]) -> Floats:
-    known = proba_columns(table)
-    columns = [
-        pl.col(known[name]).fill_null(0.0) if name in known else pl.lit(0.0).alias(f"_{name}")
-        for name in classes
-    ]
-    return table.select(columns).to_numpy().astype(np.float64)
-
-
-def _fewest(level: float) -> int:
-    """Rows to calibrate on, below which no finite interval covers so many.
-
-    >>> _fewest(0.9)
-    9
-    """
-    return math.ceil(round(level / (1 - level), 9))

@@ -313,8 +313,12 @@ def _mean(model: str, measure: Measure, values: Sequence[float], share: float) -
                          measure.better)  # fmt: skip
     found = corrected_t(values, np.zeros(len(values)), test_share=share)
     spread = float(np.std(values, ddof=1))
+    low, high = finite(found.interval.low), finite(found.interval.high)
+    if measure.is_bounded and high is not None and low is not None:
+        # Nothing of these is above 1, and no share is below 0.
+        low, high = max(low, 0.0) if measure.is_share else low, min(high, 1.0)
     return MeanScore(
-        model, measure.title, found.difference, found.interval.low, found.interval.high, spread,
+        model, measure.title, found.difference, low, high, spread,
         len(values), found.interval.method, measure.better,
     )  # fmt: skip
 

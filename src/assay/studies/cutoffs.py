@@ -206,9 +206,9 @@ def costs_of(chance: Floats, positive: Any, prices: Floats) -> tuple[Floats, Flo
         prices: (2, 2) cost by true (negative, positive) and predicted (negative, positive) class.
 
     >>> prices = np.array([[0.0, 1.0], [5.0, 0.0]])
-    >>> cuts, means = costs_of(np.array([0.1, 0.4, 0.8]), np.array([False, True, True]), prices)
+    >>> cuts, means = costs_of(np.array([0.25, 0.5, 0.75]), np.array([False, True, True]), prices)
     >>> cuts.tolist(), means.round(2).tolist()
-    ([0.0, 0.25, 0.6, 1.0], [0.33, 0.0, 1.67, 3.33])
+    ([0.0, 0.375, 0.625, 1.0], [0.33, 0.0, 1.67, 3.33])
     """
     hit = np.asarray(positive, dtype=bool)
     values, place = np.unique(chance, return_inverse=True)
