@@ -19,7 +19,7 @@ from assay.recipe import Recipe, Use
 from assay.slices.diagnosing import Diagnosis
 from assay.slices.finding import Slice
 from assay.slices.gains import Gain, Trial, of_difference, of_training, unknown, without_fields
-from assay.slices.suspects import score_without
+from assay.slices.suspects import easier, score_with
 from assay.version import Version
 
 MOST = 0.1
@@ -123,7 +123,7 @@ def slice_actions(
 ) -> list[Action]:
     """Collect more of the slices on which the model fails.
 
-    The gain is an upper bound: that of a slice that becomes as easy as the other rows, on the rows
+    The gain is an upper bound: that of a slice that becomes as easy as the other rows, by the rows
     that confirmed it.
     """
     return [
@@ -147,15 +147,16 @@ def _of_slice(
     ids: pl.Series,
     seed: int,
 ) -> Gain:
-    judged = diagnosis.slices.judged
-    places = judged[usable] if len(judged) == len(usable) else np.ones(len(scored), bool)
-    out = np.zeros(len(usable), dtype=bool)
-    out[: len(one.members)] = one.members
-    moved = score_without(
-        measure, scored.take(places), out[usable][places], ids.filter(pl.Series(places)), seed=seed
-    )
+    inside = np.zeros(len(usable), dtype=bool)
+    inside[: len(one.members)] = one.members
+    judged = np.zeros(len(usable), dtype=bool)
+    judged[: len(diagnosis.slices.judged)] = diagnosis.slices.judged
+    if scored.prediction is None:
+        return unknown("the model gives no predictions that could be put right")
+    eased = easier(scored, inside[usable], ids, judged[usable])
+    moved = score_with(measure, scored, eased, ids, seed=seed)
     if moved is None:
-        return unknown(f"{measure.title} cannot be computed without these rows")
+        return unknown(f"{measure.title} cannot be computed")
     change = (moved.difference, moved.low, moved.high)
     how = "if these rows became as easy as the others"
     return of_difference(measure, change, "upper bound", how)

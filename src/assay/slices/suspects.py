@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import polars as pl
 from assay.evaluation.measures import Measure
 from assay.evaluation.resampling import resamples
 from assay.evaluation.scored import Floats, Scored
-from assay.rows import text_hash
+from assay.rows import text_hash, uniform
 from assay.slices.losses import Losses
 from assay.slices.predicates import Members
 
@@ -160,24 +160,89 @@ def score_without(
     """
     if not out.any() or out.all():
         return None
-    order = np.argsort(text_hash(ids).to_numpy(), kind="stable")
-    rank = np.argsort(order, kind="stable")
     left = ~out
-    value = measure.value(scored)
     without = float(measure.values(scored, left[None, :].astype(np.float64))[0])
-    count = int(min(DRAWS, max(200, CELLS // len(out))))
-    parts = [
-        measure.values(scored, block[:, rank] * left) - measure.values(scored, block[:, rank])
-        for block in resamples(len(out), seed, count)
-    ]
-    draws = np.concatenate(parts)
+
+    def apart(weights: Floats) -> Floats:
+        return measure.values(scored, weights * left) - measure.values(scored, weights)
+
+    return _moved(measure, (measure.value(scored), without), apart, ids, int(out.sum()), seed)
+
+
+def score_with(
+    measure: Measure, scored: Scored, other: Scored, ids: pl.Series, *, seed: int = 0
+) -> Moved | None:
+    """How a metric would move if a model said something else, by a paired bootstrap.
+
+    Args:
+        measure: the metric.
+        scored: what it says.
+        other: what it would say of the same rows.
+        ids: of the rows.
+        seed: of the bootstrap.
+    """
+
+    def apart(weights: Floats) -> Floats:
+        return measure.values(other, weights) - measure.values(scored, weights)
+
+    values = (measure.value(scored), measure.value(other))
+    return _moved(measure, values, apart, ids, len(scored), seed)
+
+
+def easier(scored: Scored, inside: Members, ids: pl.Series, judged: Members) -> Scored:
+    """What a model would say if a slice were as easy as the other rows.
+
+    Residuals of numbers shrink by the ratio of mean absolute errors outside and inside; of wrong
+    classes as many are put right, drawn by their ids, as bring the share of wrong rows down to
+    that of the others, and their two probabilities change places.
+
+    Args:
+        scored: what it says.
+        inside: which rows the slice holds.
+        ids: of the rows.
+        judged: the rows that tell how much easier the others are.
+    """
+    if not scored.classes:
+        lost = scored.absolute_error
+    else:
+        lost = (scored.predicted != scored.truth).astype(np.float64)
+    mean = float(lost[inside & judged].mean()) if (inside & judged).any() else 0.0
+    rest = float(lost[~inside & judged].mean()) if (~inside & judged).any() else 0.0
+    ratio = min(1.0, rest / mean) if mean > 0 else 1.0
+    said = scored.predicted.copy()
+    if not scored.classes:
+        said = np.where(inside, scored.truth + (said - scored.truth) * ratio, said)
+        return Scored(scored.truth, said)
+    drawn = uniform(text_hash(ids), 0, "slices.easier") < 1 - ratio
+    right = np.flatnonzero(inside & (lost > 0) & (said >= 0) & drawn)
+    proba = None if scored.proba is None else scored.proba.copy()
+    if proba is not None:
+        a, b = scored.truth[right], said[right]
+        proba[right, a], proba[right, b] = proba[right, b].copy(), proba[right, a].copy()
+    said[right] = scored.truth[right]
+    return Scored(scored.truth, said, proba, classes=scored.classes, positive=scored.positive)
+
+
+def _moved(
+    measure: Measure,
+    values: tuple[float, float],
+    apart: Callable[[Floats], Floats],
+    ids: pl.Series,
+    rows: int,
+    seed: int,
+) -> Moved | None:
+    """The difference of two values with the interval of its paired resamples."""
+    # Resamples are drawn for rows in the order of their ids' hashes.
+    rank = np.argsort(np.argsort(text_hash(ids).to_numpy(), kind="stable"), kind="stable")
+    count = int(min(DRAWS, max(200, CELLS // len(ids))))
+    drawn = [apart(block[:, rank]) for block in resamples(len(ids), seed, count)]
+    draws = np.concatenate(drawn)
     known = draws[np.isfinite(draws)]
-    if not len(known) or not np.isfinite(value + without):
+    value, other = values
+    if not len(known) or not np.isfinite(value + other):
         return None
     low, high = np.quantile(known, [0.025, 0.975])
-    return Moved(
-        measure.title, value, without, without - value, float(low), float(high), int(out.sum())
-    )
+    return Moved(measure.title, value, other, other - value, float(low), float(high), rows)
 
 
 def suspected(
