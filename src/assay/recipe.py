@@ -227,9 +227,12 @@ def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(f"The recipe cannot be read: {error}.", where=str(path)) from None
     data, places = parse(text, str(path))
     loaded = _validated(data, places)
-    steps = [_beside(use, path.parent) for use in loaded.steps]
+    beside = {
+        section: [_beside(section, use, path.parent) for use in getattr(loaded, section)]
+        for section in ("steps", "models")
+    }
     source = _relative(loaded.source, path.parent)
-    return loaded.model_copy(update={"source": source, "steps": steps})
+    return loaded.model_copy(update={"source": source, **beside})
 
 
 def digest(value: Any) -> str:
@@ -322,9 +325,9 @@ def _check_components(recipe: Recipe, places: Places) -> None:
             bind(find(section, use.name, where=where), use.given, where=where)
 
 
-def _beside(use: Use, folder: Path) -> Use:
-    """A step whose other sources are named from the recipe's folder on."""
-    hints = find("steps", use.name).hints
+def _beside(section: str, use: Use, folder: Path) -> Use:
+    """A component whose other sources are named from the recipe's folder on."""
+    hints = find(section, use.name).hints
     moved = {
         name: _relative(value, folder)
         for name, value in use.given.items()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from assay.cache import Cache, code_version
-from assay.component import bind, find
-from assay.errors import AssayError, ModelError, RecipeError
+from assay.cache import Cache
+from assay.errors import ModelError, RecipeError
 from assay.evaluation.evaluate import score
-from assay.evaluation.evaluation import Evaluation, ModelInfo
+from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.fits import Fitting, Held
 from assay.evaluation.truth import Truth
+from assay.evaluation.values import numbers
 from assay.models.training import Training
-from assay.recipe import FieldSpec, FieldType, Recipe, Use, digest
+from assay.recipe import FieldSpec, FieldType, Recipe
 from assay.rows import ROW, ROW_ID, text_hash
 from assay.version import Version
 
@@ -26,21 +26,6 @@ HELD_OUT = ("test", "validation")
 _TARGET = "\x1ftarget"  # no column of a version is called like this
 
 
-@dataclass(frozen=True)
-class Held:
-    """What models learn from and what they are held against.
-
-    Attributes:
-        training: the training and validation rows.
-        rows: the held-out rows: the inputs, and `row_id`.
-        truth: the true values of the held-out rows.
-    """
-
-    training: Training
-    rows: pl.DataFrame
-    truth: Truth
-
-
 def evaluate_version(
     recipe: Recipe,
     version: Version,
@@ -48,6 +33,8 @@ def evaluate_version(
     *,
     pairs: Sequence[tuple[str, str]] = (),
     progress: Progress | None = None,
+    models: Path | None = None,
+    keep: Callable[[set[str]], None] | None = None,
 ) -> tuple[Evaluation, pl.DataFrame, set[str]]:
     """Fit every model of a recipe and score all of them on the same held-out rows.
 
@@ -57,6 +44,9 @@ def evaluate_version(
         cache: keeps what a fitted model predicted.
         pairs: models to compare beside the best one with each other one.
         progress: called with a stage's name, what is done and how much there is.
+        models: the folder that fitted models are put into, one folder each.
+        keep: called first with the keys of all entries that will be used, so that those which
+            are finished outlive an interruption.
 
     Returns:
         The evaluation; the predictions as a table of `row_id`, `model`, `prediction`, …; and the
@@ -68,22 +58,26 @@ def evaluate_version(
     """
     report = progress or (lambda stage, done, total: None)
     held = hold_out(recipe, version)
-    predictions: dict[str, pl.DataFrame] = {}
-    infos: list[ModelInfo] = []
-    used: set[str] = set()
-    for use in recipe.models:
+    fitting = Fitting(recipe, version, held, cache)
+    if keep is not None:
+        keep(set(fitting.keys.values()))
+    for use in fitting.order:
         report(f"fit {use.title}", 0, 1)
-        info, predicted, key = _predictions(use, recipe, version, held, cache)
-        infos.append(info)
-        used.add(key)
-        if predicted is not None:
-            predictions[use.title] = predicted
+        fitting.fit(use)
         report(f"fit {use.title}", 1, 1)
+    infos = [fitting.infos[use.title] for use in recipe.models]
+    predictions = {
+        use.title: fitting.predicted[use.title]
+        for use in recipe.models
+        if use.title in fitting.predicted
+    }
     if not predictions:
         raise ModelError(
             "No model could be fitted.",
             received="; ".join(f"{info.model}: {info.error}" for info in infos),
         )
+    if models is not None:
+        infos = [fitting.place(info, models) for info in infos]
     report("score", 0, 1)
     evaluation = score(
         held.truth,
@@ -97,12 +91,19 @@ def evaluate_version(
     ids = held.truth.ids.alias(ROW_ID)
     table = pl.concat(
         [
-            frame.select(ids, pl.lit(model).alias("model"), pl.all())
+            _typed(frame, held.truth.task).select(ids, pl.lit(model).alias("model"), pl.all())
             for model, frame in predictions.items()
         ],
         how="diagonal_relaxed",
     )
-    return evaluation, table, used
+    return evaluation, table, set(fitting.keys.values())
+
+
+def _typed(frame: pl.DataFrame, task: str) -> pl.DataFrame:
+    """Numbers that somebody wrote as text, as the numbers that they were scored as."""
+    if task != "number" or frame.schema.get("prediction") != pl.String:
+        return frame
+    return frame.with_columns(numbers(frame["prediction"]).alias("prediction"))
 
 
 def hold_out(recipe: Recipe, version: Version) -> Held:
@@ -202,42 +203,3 @@ def _usable(
     )
     rows = lazy.filter(pl.col(_TARGET).is_not_null()).collect()
     return rows.clear() if empty else rows
-
-
-def _predictions(
-    use: Use, recipe: Recipe, version: Version, held: Held, cache: Cache
-) -> tuple[ModelInfo, pl.DataFrame | None, str]:
-    """Fit one model and let it predict, or find what it predicted before."""
-    component = find("models", use.name)
-    parameters = bind(component, use.given)
-    code = [component.version(), code_version("models")]
-    made_of = [version.manifest["hash"], use.name, parameters, code]
-    asked = [recipe.target, held.truth.task, list(held.training.kinds), recipe.seed]
-    key = digest(["predictions", made_of, asked, held.truth.split])
-    known = cache.recall(key)
-    if known is None:
-        started = time.perf_counter()
-        error, parts = None, ["predictions.parquet"]
-        try:
-            fitted = component.function(held.training, **parameters)
-            predicted: pl.DataFrame = fitted.predict(held.rows)
-            with cache.writing(key, "predictions.parquet") as path:
-                predicted.write_parquet(path)
-        except AssayError as refused:
-            error, parts = str(refused), []
-        except (ValueError, ArithmeticError, MemoryError) as failed:
-            # One model that fails must not take the others' results with it; its error is shown.
-            error, parts = f"{type(failed).__name__}: {failed}", []
-        known = {"seconds": time.perf_counter() - started, "error": error}
-        if not (error or "").startswith("MemoryError"):
-            # Memory that was short once need not be short again.
-            cache.note(key, known, parts)
-    info = ModelInfo(
-        model=use.title,
-        parameters=parameters,
-        seconds=round(known["seconds"], 3),
-        error=known["error"],
-    )
-    if info.error:
-        return info.model_copy(update={"missing": len(held.truth.ids)}), None, key
-    return info, pl.read_parquet(cache.path(key, "predictions.parquet")), key

@@ -38,6 +38,7 @@ TRUSTED = (
     "sklearn.tree._classes.DecisionTreeClassifier",
     "sklearn.tree._classes.DecisionTreeRegressor",
     "sklearn.tree._tree.Tree",
+    "numpy.dtype",
 )
 """All that the parts of a model that scikit-learn fits can be."""
 _PACKAGE = "assay.models."

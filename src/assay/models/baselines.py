@@ -118,3 +118,8 @@ def _shares(training: Training, model: str) -> tuple[Answer, npt.NDArray[np.floa
     codes = answer.learned(training.target)
     counts = np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(answer.present))
     return answer, counts / counts.sum()
+
+
+def is_baseline(fitted: object) -> bool:
+    """Whether a fitted model is only there to be beaten."""
+    return isinstance(fitted, _Constant | _Random)
