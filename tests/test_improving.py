@@ -102,6 +102,15 @@ def test_what_needs_people_or_is_not_there_is_refused(toys):
         improve(toys / "bare.yaml", out=toys / "v", workers=1)
 
 
+@pytest.mark.slow
+def test_a_model_made_of_others_is_improved_by_those_that_can_be_fitted(toys):
+    text = RECIPE.replace("[constant, tabular_linear]", "[constant, tabular_linear, average]")
+    (toys / "toys.yaml").write_text(text)
+    found = improve(toys / "toys.yaml", out=toys / "v", model="average", workers=1)
+    assert any("tabular_linear tried out" in note for note in found.notes)
+    assert any(one.gain.kind == "tried out" for one in found.actions)
+
+
 def test_a_field_that_gives_the_target_away_comes_first(tmp_path):
     draw = np.random.default_rng(3)
     price = draw.lognormal(3, 1, 600)

@@ -14,6 +14,7 @@ from assay.component import using
 from assay.engine import Engine
 from assay.errors import AssayError, RecipeError, nearest
 from assay.evaluation.evaluate import score
+from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import hold_out
 from assay.evaluation.measures import measures
 from assay.mainjob import PREDICTIONS, Outcome, Progress, run
@@ -23,7 +24,7 @@ from assay.rows import ROW_ID, as_pandas
 from assay.slices.actions import Action, data_actions, ranked, slice_actions, suspect_action
 from assay.slices.changing import changed_recipe, name_of, write_recipe
 from assay.slices.diagnosing import Diagnosis, aligned, diagnose
-from assay.slices.gains import Gain, Trial, trial, unknown
+from assay.slices.gains import Gain, Trial, alone, trial, unknown
 from assay.slices.losses import losses
 from assay.version import Version
 
@@ -151,15 +152,9 @@ class Improvement:
 
 
 _COLUMNS = {
-    "name": pl.String,
-    "says": pl.String,
-    "rows": pl.Int64,
-    "gain": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "kind": pl.String,
-    "how": pl.String,
-}
+    "name": pl.String, "says": pl.String, "rows": pl.Int64, "gain": pl.Float64, "low": pl.Float64,
+    "high": pl.Float64, "kind": pl.String, "how": pl.String,
+}  # fmt: skip
 
 
 def improve(  # noqa: PLR0913 - the options of `assay improve`, one to one
@@ -187,7 +182,7 @@ def improve(  # noqa: PLR0913 - the options of `assay improve`, one to one
         out: the folder that holds all versions.
         model: whose errors; the best one's by default.
         apply: the name of an action. It is added to a copy of the recipe, which lies beside it as
-            `NAME.improved.yaml` and never replaces another file; the copy is run, and both
+            `RECIPE.improved.yaml` and never replaces another file; the copy is run, and both
             versions' models are compared on the held-out rows that both have.
         try_out: whether models are fitted to weigh actions.
         workers: how many shards to work on at once; the number of cores when not given.
@@ -249,10 +244,10 @@ def _weighed(
     report("diagnose", 1, 1)
     asked = _asked(recipe, evaluation.metrics[0])
     measure = measures([asked], held.truth.task)[0]
-    use = next(one for one in recipe.models if one.title == diagnosis.model)
     notes: list[str] = []
+    use = _fittable(recipe, evaluation, diagnosis.model, notes) if try_out else None
     tried: Trial | None = None
-    if try_out:
+    if use is not None:
         try:
             tried = trial(held, use, measure, asked)
         except AssayError as refused:
@@ -261,7 +256,7 @@ def _weighed(
     lost = losses(held.truth, table, metric=measure.name)
     ids = held.truth.ids.filter(pl.Series(lost.usable))
     report("weigh more data", 0, 1)
-    more = _more_data(recipe, use, asked, out, notes, workers) if try_out else []
+    more = _more_data(recipe, use, asked, out, notes, workers) if use else []
     report("weigh more data", 1, 1)
     actions = [
         *data_actions(recipe, outcome.version, diagnosis, tried, report),
@@ -275,6 +270,22 @@ def _weighed(
         outcome.version, diagnosis.model, measure.title, known, ranked(actions), diagnosis,
         notes=(*notes, *diagnosis.notes),
     )  # fmt: skip
+
+
+def _fittable(recipe: Recipe, evaluation: Evaluation, model: str, notes: list[str]) -> Use | None:
+    """The model that actions are tried out with: itself, or the best that can be fitted alone."""
+    uses = {use.title: use for use in recipe.models}
+    if alone(uses[model]):
+        return uses[model]
+    first = [one for one in evaluation.scores if one.metric == evaluation.metrics[0]]
+    first = [one for one in first if one.value is not None and alone(uses[one.model])]
+    if not first or first[0].better == "nearest":
+        notes.append(f"Nothing was tried out: {model} is not fitted here by itself.")
+        return None
+    sign = 1 if first[0].better == "lower" else -1
+    best = min(first, key=lambda one: sign * (one.value or 0.0))
+    notes.append(f"{model} is not fitted by itself, so {best.model} tried out what is proposed.")
+    return uses[best.model]
 
 
 def _predictions(outcome: Outcome) -> pl.DataFrame:

@@ -11,11 +11,12 @@ import polars as pl
 
 from assay.errors import AssayError, PredictionsError, nearest
 from assay.evaluation.evaluation import Evaluation
-from assay.evaluation.fitting import Held, hold_out
+from assay.evaluation.fits import Held
+from assay.evaluation.fitting import hold_out
 from assay.evaluation.measures import measures
 from assay.evaluation.scored import Floats
 from assay.recipe import FieldType, Recipe
-from assay.rows import ROW_ID, as_pandas, text_hash
+from assay.rows import ROW_ID, as_pandas, text_hash, uniform
 from assay.slices.finding import Slices, find_slices
 from assay.slices.losses import Losses, losses
 from assay.slices.nearest import Likeness, likeness
@@ -29,7 +30,8 @@ BASELINES = ("constant", "random")
 PRODUCTS = 400_000_000
 """Pairs of rows up to which every held-out row's nearest training row is looked for."""
 LIKENESS = "likeness to train"
-MAX_SLICED = 200_000
+MAX_SLICED = 100_000
+"""Rows that slices are looked for in; more would show smaller ones than anybody can act on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +173,11 @@ def diagnose(
     if alike is not None:
         found = found.with_columns(pl.Series(LIKENESS, alike.astype(np.float64)))
     slices = find_slices(
-        found.head(MAX_SLICED),
-        ours.values[:MAX_SLICED],
+        found,
+        _drawn(ours.values, held.truth.ids, recipe.seed, notes),
         kinds={**kinds, **({LIKENESS: "number"} if alike is not None else {})},
         name=ours.kind,
-        groups=held.truth.groups[:MAX_SLICED] if held.truth.groups is not None else None,
+        groups=held.truth.groups,
         seed=recipe.seed,
     )
     witnesses = _witnesses(recipe, held, tables, chosen, ours)
@@ -189,7 +191,7 @@ def diagnose(
     if scored.classes and scored.prediction is not None:
         sure = scored.proba.max(axis=1) if scored.proba is not None else None
         by_class = confusions(scored.truth, scored.prediction, scored.classes, ids, sure)
-    elif scored.prediction is not None:
+    elif scored.prediction is not None and len(scored):
         part = found.filter(pl.Series(ours.usable))
         by_number = residuals(scored.prediction, scored.truth, part, kinds)
     surest = _surest(ours)
@@ -216,6 +218,15 @@ def diagnose(
         notes=tuple(notes),
         held=held,
     )
+
+
+def _drawn(lost: Floats, ids: pl.Series, seed: int, notes: list[str]) -> Floats:
+    """The losses of as many rows as slices are searched in, drawn by their ids."""
+    if len(lost) <= MAX_SLICED:
+        return lost
+    notes.append(f"Slices are looked for among {MAX_SLICED:,} of {len(lost):,} rows, drawn by id.")
+    chance = uniform(text_hash(ids), seed, "slices.drawn")
+    return np.where(chance <= np.partition(chance, MAX_SLICED - 1)[MAX_SLICED - 1], lost, np.nan)
 
 
 def _chosen(evaluation: Evaluation, predictions: pl.DataFrame, model: str | None) -> str:

@@ -12,7 +12,7 @@ import polars as pl
 from assay.component import bind, find
 from assay.errors import AssayError
 from assay.evaluation.evaluate import score
-from assay.evaluation.fitting import Held
+from assay.evaluation.fits import Held
 from assay.evaluation.measures import Measure
 from assay.evaluation.truth import Truth
 from assay.models.training import Training
@@ -20,6 +20,7 @@ from assay.recipe import Use
 from assay.rows import content_hash, uniform
 
 Kind = Literal["tried out", "upper bound", "forecast", "not estimated"]
+_OTHERS = ("assay.models.outside", "assay.models.ensembles")
 ENOUGH = 50
 """Validation rows from which they alone judge what is tried out."""
 LEARN_FROM = 20_000
@@ -190,6 +191,17 @@ def trial(held: Held, use: Use, measure: Measure, asked: Use | str) -> Trial:
     )  # fmt: skip
     said = _fit(use, learn).predict(rows)
     return Trial(learn, rows, truth, use, measure, asked, said, where)
+
+
+def alone(use: Use) -> bool:
+    """Whether a model is fitted here, by itself and once.
+
+    Not those that are made of others, tuned for as long as they may, or made elsewhere.
+
+    >>> alone(Use(name="boosted_trees")), alone(Use(name="people"))
+    (True, False)
+    """
+    return find("models", use.name).function.__module__ not in _OTHERS
 
 
 def of_training(training: Training, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> Training:
