@@ -243,3 +243,37 @@ def test_a_gap_in_days_is_kept_free_before_the_judged_fold(tmp_path):
     )
 
     assert all(kept[fold] < free[fold] for fold in kept)
+
+
+def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
+    import assay.studies.fits as fits
+
+    made = []
+    real = fits.fitted
+    monkeypatch.setattr(
+        fits, "fitted", lambda use, *more: made.append(use.title) or real(use, *more)
+    )
+
+    def stop(stage, done, total):
+        if stage == "fit folds" and done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crossval(recipe(table()), out=tmp_path, workers=1, progress=stop)
+    before = len(made)
+    found = crossval(recipe(table()), out=tmp_path, workers=1)
+
+    assert before == 4
+    assert len(made) == 10
+    assert len(found.scores) == 10
+
+
+def test_an_average_learns_anew_in_each_fold_and_people_are_not_asked(tmp_path):
+    models = ["constant", {"tabular_linear": {"log": False}}, "average",
+              {"people": {"guesses": str(tmp_path / "sheet.csv")}}]  # fmt: skip
+
+    found = crossval(recipe(table(), models=models), out=tmp_path / "v", folds=3, workers=1)
+
+    assert {mean.model for mean in found.means} == {"constant", "tabular_linear", "average"}
+    assert found.mean_of("average", "mae").value < found.mean_of("constant", "mae").value
+    assert not (tmp_path / "sheet.csv").exists()

@@ -31,6 +31,7 @@ THRESHOLD = 0.7
 MOST_TEXTS = 200_000
 """Rows up to which near duplicates are looked for here; equal texts are found among any number."""
 _HEAD = 1000
+_TEXT = 20  # characters on average; shorter ones are codes and names, which rows may share
 _MOST = 0.2  # of the rows in one cluster; a larger one would be a fold of its own
 _CLUSTER = "_cluster"
 
@@ -279,11 +280,13 @@ def _pool(wanted: _Wanted, version: Version) -> pl.DataFrame:
 def _clusters(wanted: _Wanted, rows: pl.DataFrame) -> tuple[pl.Series, list[str]]:
     """The lowest row of each cluster of near-duplicate texts; else of equal texts; else the row."""
     ids = rows[ROW]
-    if not wanted.texts:
+    means = rows.select(ROW, pl.col(list(wanted.texts)).str.len_chars()).mean().row(0, named=True)
+    texts = [name for name in wanted.texts if (means[name] or 0) >= _TEXT]
+    if not texts:
         return ids, []
-    heads = rows.select(ROW, *(pl.col(name).str.head(_HEAD) for name in wanted.texts))
+    heads = rows.select(ROW, *(pl.col(name).str.head(_HEAD) for name in texts))
     if rows.height <= MOST_TEXTS:
-        noted = Sketches.of(heads, shingled, {"columns": list(wanted.texts)})
+        noted = Sketches.of(heads, shingled, {"columns": texts})
         pairs = near_pairs(noted, threshold=THRESHOLD)
         found = _lowest(ids, pairs)
         if _largest(found) <= _MOST:
@@ -291,7 +294,7 @@ def _clusters(wanted: _Wanted, rows: pl.DataFrame) -> tuple[pl.Series, list[str]
         why = "nearly all texts are alike"
     else:
         why = f"there are more than {MOST_TEXTS:,} rows"
-    equal = rows.select(pl.struct(wanted.texts).rank("dense")).to_series()
+    equal = rows.select(pl.struct(texts).rank("dense")).to_series()
     named = pl.DataFrame({"id": ids, "text": equal})
     alone = named.select(pl.col("id").min().over("text")).to_series()
     if _largest(alone) <= _MOST:

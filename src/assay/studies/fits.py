@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from assay.building.build import build
-from assay.cache import Cache, code_version
+from assay.cache import Cache, code_version, hash_file
 from assay.component import Component, bind, catalogue, find, in_use, using
 from assay.engine import run
 from assay.errors import AssayError, ModelError, RecipeError
-from assay.evaluation.fitting import Held, hold_out
+from assay.evaluation.fits import Held
+from assay.evaluation.fitting import hold_out
+from assay.models._commands import allowing_commands, commands_allowed
+from assay.models.training import Fitted
 from assay.own import own
 from assay.recipe import Recipe, Use, digest, load
 from assay.rows import ROW_ID
@@ -32,6 +36,8 @@ Models = Sequence[Any] | str | None
 TRUTH = "truth"
 PREDICTIONS = "predictions.parquet"
 LEARNED = "learned.parquet"
+OUTSIDE = ("command", "file", "people")
+"""Models that learn nothing here."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,9 @@ class Bench:
         """The fit of a model on some sides, with its key."""
         component = find("models", use.name)
         given = bind(component, use.given)
-        key = self.key("fit", component, given, sides.plain(), learned)
+        key = self.key(
+            "fit", component, given, sides.plain(), learned, *self.beside(component, given)
+        )
         return Fit(key, use, sides, learned)
 
     def key(self, what: str, component: Component, *rest: Any) -> str:
@@ -109,9 +117,19 @@ class Bench:
         made_of = [self.version.manifest["hash"], component.name, code]
         return digest([f"study {what}", made_of, asked, *rest])
 
-    def held(self, sides: Sides) -> Held:
-        """The training rows and the rows judged on, for some sides."""
-        return _held(self.recipe, self.version.path, sides, self.cache)
+    def beside(self, component: Component, given: Mapping[str, Any]) -> list[Any]:
+        """What else decides a model: the others that it is made of, the files that it reads."""
+        found: list[Any] = []
+        if _made_of_others(component):
+            found += [
+                [use.plain(), find("models", use.name).version()] for use in self.recipe.models
+            ]
+        named = component.marked(given, "source")
+        if component.name == "command":
+            found.append(commands_allowed())
+            named = shlex.split(str(given["run"]))
+        files = [Path(name) for name in named]
+        return [*found, *(hash_file(path) if path.is_file() else None for path in files)]
 
     def over(
         self, owner: str, stage: str, fits: Sequence[Fit], keep: Sequence[str] = ()
@@ -142,7 +160,8 @@ class Bench:
         mine = tuple(dict.fromkeys(one.file or one.function for one in in_use()))
         self.report(stage, 0, len(tasks))
         found = []
-        with closing(run(_Using(function, mine), tasks, workers=self.workers)) as results:
+        here = _Using(function, mine, commands_allowed())
+        with closing(run(here, tasks, workers=self.workers)) as results:
             for done, result in enumerate(results, start=1):
                 found.append(result)
                 self.report(stage, done, len(tasks))
@@ -199,14 +218,15 @@ def recipe_of(version: Version) -> Recipe:
 
 
 def models_of(recipe: Recipe) -> list[Use]:
-    """The models of a study.
+    """The models of a study: all but people, who are asked about one set of rows only.
 
     Raises:
         RecipeError: there are none.
     """
-    if not recipe.models:
+    found = [use for use in recipe.models if use.name != "people"]
+    if not found:
         raise RecipeError("There are no models to study.", allowed=sorted(catalogue("models")))
-    return recipe.models
+    return found
 
 
 def one_model(recipe: Recipe, model: Any) -> Use:
@@ -247,14 +267,28 @@ def failed(done: Sequence[Done]) -> list[str]:
     return [f"{title}: {count} fits failed: {why}" for (title, why), count in counted.items()]
 
 
-def fitted(use: Use, held: Held) -> Any:
-    """Fit one model here and now.
+def fitted(use: Use, held: Held, recipe: Recipe) -> Any:
+    """Fit one model here and now, and first the others of the recipe where it is made of them.
 
     Raises:
         AssayError: it cannot be fitted.
     """
     component = find("models", use.name)
-    return component.function(held.training, **bind(component, use.given))
+    training = held.training
+    if _made_of_others(component):
+        peers: dict[str, Fitted] = {}
+        for other in recipe.models:
+            if not _made_of_others(find("models", other.name)) and other.name not in OUTSIDE:
+                # A model that fails alone is told of where it is judged alone.
+                with suppress(ModelError, ValueError, ArithmeticError):
+                    peers[other.title] = fitted(other, held, recipe)
+        training = replace(training, peers=peers)
+    return component.function(training, **bind(component, use.given))
+
+
+def _made_of_others(component: Component) -> bool:
+    names = dict.fromkeys(component.parameters.model_fields, "x")
+    return bool(component.marked(names, "models"))
 
 
 @dataclass(frozen=True)
@@ -270,11 +304,15 @@ class _Fitting:
         if known is not None:
             return known
         started = time.perf_counter()
+        final = True
         error, parts, counts = None, [PREDICTIONS], {"train": 0, "test": 0}
         try:
             held = _held(self.recipe, self.path, fit.sides, self.cache)
+            # A search that was stopped goes on where it was.
+            noted = replace(held.training, notes=self.cache.path(fit.key, "trials.jsonl"))
+            held = replace(held, training=noted)
             counts = {"train": held.training.rows.height, "test": held.rows.height}
-            model = fitted(fit.use, held)
+            model = fitted(fit.use, held, self.recipe)
             self._write(
                 fit, PREDICTIONS, model.predict(held.rows), held.truth.ids, held.truth.values
             )
@@ -285,12 +323,16 @@ class _Fitting:
                 parts.append(LEARNED)
         except AssayError as refused:
             error, parts = str(refused), []
-        except (ValueError, ArithmeticError, MemoryError) as broken:
+            # What is to be installed, allowed or written may be there the next time.
+            final = isinstance(refused, ModelError) and fit.use.name not in OUTSIDE
+        except (ValueError, ArithmeticError) as broken:
             # One fold that fails must not take the others' results with it; its error is shown.
             error, parts = f"{type(broken).__name__}: {broken}", []
-        known = {"seconds": time.perf_counter() - started, "error": error, **counts}
-        if not (error or "").startswith("MemoryError"):
+        except MemoryError as broken:
             # Memory that was short once need not be short again.
+            error, parts, final = f"MemoryError: {broken}", [], False
+        known = {"seconds": time.perf_counter() - started, "error": error, **counts}
+        if final:
             self.cache.note(fit.key, known, parts)
         return known
 
@@ -308,9 +350,10 @@ class _Using:
 
     function: Callable[[Any], Any]
     functions: tuple[Callable[..., Any] | str, ...]
+    commands: bool
 
     def __call__(self, task: Any) -> Any:
-        with using(own(self.functions)):
+        with using(own(self.functions)), allowing_commands(self.commands):
             return self.function(task)
 
 

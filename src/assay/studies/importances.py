@@ -13,7 +13,8 @@ import polars as pl
 from assay.component import bind, find
 from assay.errors import AssayError, ModelError, RecipeError, nearest
 from assay.evaluation.evaluate import Stage, stage
-from assay.evaluation.fitting import Held, hold_out
+from assay.evaluation.fits import Held
+from assay.evaluation.fitting import hold_out
 from assay.evaluation.measures import Asked as AskedMetric
 from assay.evaluation.measures import Measure
 from assay.evaluation.resampling import resamples
@@ -22,6 +23,7 @@ from assay.recipe import Recipe, Use
 from assay.rows import ROW_ID, text_hash, uniform
 from assay.studies.fits import (
     Asked,
+    Bench,
     Functions,
     Models,
     Progress,
@@ -160,7 +162,7 @@ def importance(  # noqa: PLR0913 - one option each
         asked = tuple(fields or known)
         task = _Shuffling(plain, work.version.path, asked, repeats, chosen)
         uses = models_of(work.recipe)
-        keys = [_key(work.key, use, task) for use in uses]
+        keys = [_key(work, use, task) for use in uses]
         found = [work.cache.recall(key) for key in keys]
         todo = [place for place, one in enumerate(found) if one is None]
         made = work.over_tasks("shuffle fields", task, [uses[place] for place in todo])
@@ -190,12 +192,13 @@ def importance(  # noqa: PLR0913 - one option each
         )
 
 
-def _key(key: Any, use: Use, task: _Shuffling) -> str:
+def _key(work: Bench, use: Use, task: _Shuffling) -> str:
     component = find("models", use.name)
     asked = task.metric.plain() if isinstance(task.metric, Use) else task.metric
-    rest = [use.title, bind(component, use.given), task.fields, task.repeats, asked]
-    found: str = key("importance", component, *rest)
-    return found
+    given = bind(component, use.given)
+    beside = work.beside(component, given)
+    rest = [use.title, given, task.fields, task.repeats, asked, beside]
+    return work.key("importance", component, *rest)
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,7 @@ class _Shuffling:
         chosen = order[draw[order] <= np.sort(draw)[min(len(draw), MOST_ROWS) - 1]]
         rows = held.rows[chosen]
         try:
-            model = fitted(use, held)
+            model = fitted(use, held, self.recipe)
             base = model.predict(rows)
         except (AssayError, ValueError, ArithmeticError) as error:
             return {"model": use.title, "error": str(error)}
