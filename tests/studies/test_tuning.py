@@ -18,7 +18,8 @@ def test_a_model_that_tunes_does_so_inside_each_fold(tmp_path):
     tuned = {"tuned": {"model": "random_forest", "trials": 2, "space": {"leaf": [1, 10]}}}
     asked = {"name": "tune", "source": frame, "id": "key", "target": "y", "metrics": ["mae"],
              "models": [tuned, "constant"], "certificate": "off",
-             "steps": [{"split.random": {"train": 0.6, "validation": 0.2, "test": 0.2}}]}  # fmt: skip
+             "steps": [{"split.random": {"train": 0.6, "validation": 0.2, "test": 0.2}}],
+             }  # fmt: skip
 
     found = crossval(asked, out=tmp_path, folds=2, workers=1)
 
