@@ -137,8 +137,14 @@ def test_steps_are_put_where_a_recipe_allows_them():
                   {"clean.impute": {"columns": ["x"]}}],
     }  # fmt: skip
     base["steps"][0] = {"dedup.exact": {"columns": ["x"]}}
+    other = pl.DataFrame({"x": ["a"]})
+    against = {"dedup.against": {"source": other, "columns": ["x"]}, "as": "theirs"}
+    given = load({**base, "steps": [against, *base["steps"]]})
     near = Action("d", "", unknown(""), change={"steps": [{"dedup.near": {"columns": ["t"]}}]})
     labels = Action("l", "", unknown(""), change={"steps": ["labels.drop"]})
+    first = changed_recipe(given, near).steps[0]
+    assert first.given["source"] is other
+    assert first.label == "theirs"
     names = [step.name for step in changed_recipe(load(base), near).steps]
     assert names == ["dedup.exact", "dedup.near", "split.random", "clean.impute"]
     names = [step.name for step in changed_recipe(load(base), labels).steps]

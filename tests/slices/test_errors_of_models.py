@@ -231,3 +231,20 @@ def test_a_diagnosis_is_plain_values(judged):
     assert orjson.loads(orjson.dumps(found.to_dict()))["model"] == "constant"
     with pytest.raises(PredictionsError, match="no predictions of a model"):
         diagnose(recipe, outcome.version, outcome.evaluation, predictions, model="nobody")
+
+
+def test_three_held_out_rows_are_enough_for_a_result(tmp_path):
+    frame = pl.DataFrame(
+        {"key": [f"k{i}" for i in range(30)], "x": [None, *range(29)],
+         "y": [i * 1.5 for i in range(30)]}
+    )  # fmt: skip
+    recipe = {
+        "name": "few", "source": frame, "id": "key", "target": "y", "models": ["constant"],
+        "steps": [{"split.random": {"train": 0.9, "validation": 0.0, "test": 0.1}}],
+    }  # fmt: skip
+    outcome = run(recipe, out=tmp_path, workers=1)
+    predictions = pl.read_parquet(outcome.report.parent / "predictions.parquet")
+    found = diagnose(load(recipe), outcome.version, outcome.evaluation, predictions)
+    assert found.slices.found == ()
+    assert "too few" in found.slices.notes[0]
+    assert found.residuals["by_prediction"]["bins"][0]["rows"] == found.rows

@@ -21,6 +21,12 @@ def changed_recipe(recipe: Recipe, action: Action) -> Recipe:
     Steps that learn go before those that learn already, others before the split.
     """
     plain = recipe.plain() | {"source": recipe.source}
+    # As they were given, since a frame among the parameters has no plain form.
+    for section in ("steps", "exports", "models", "metrics", "gates"):
+        uses = getattr(recipe, section)
+        plain[section] = [
+            {use.name: dict(use.given), **({"as": use.label} if use.label else {})} for use in uses
+        ]
     return load(_changed(plain, action))
 
 
