@@ -54,9 +54,10 @@ def test_a_recipe_for_a_price_loads_as_it_is(tmp_path):
     assert recipe.inputs == ["review", "age", "liked"]
     assert recipe.fields["price"].unit == "USD"
     assert recipe.fields["price"].required
-    assert names(recipe.steps) == ["clean.text", "dedup.exact", "split.stratified"]
+    assert names(recipe.steps) == ["clean.text", "dedup.exact", "dedup.near", "split.stratified"]
     assert recipe.steps[1].given == {"columns": ["review"]}
-    assert recipe.steps[2].given["groups"] == ["product_id"]
+    assert recipe.steps[2].given == {"columns": ["review"], "keep": "all"}
+    assert recipe.steps[3].given["groups"] == ["product_id"]
     assert "tfidf_linear" in names(recipe.models)
     assert names(recipe.metrics)[:2] == ["mae", "rmse"]
     assert {"rmsle", "hits"} <= set(names(recipe.metrics))

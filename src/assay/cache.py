@@ -146,7 +146,7 @@ def hash_file(file: Path) -> str:
 
 BUILDING = ("sources", "contract", "steps", "building", "exports", "similar")
 """The packages that turn a source into a version."""
-_SHARED = ("rows", "component", "marks", "recipe", "ledger", "embedding", "tokens")
+_SHARED = ("rows", "component", "marks", "recipe", "ledger", "embedding", "grams", "tokens")
 
 
 @functools.cache

@@ -181,6 +181,7 @@ def test_nesting_without_end_is_set_aside(build: Build, write: Write) -> None:
         "read": 2,
         "kept": 1,
         "set_aside": 1,
+        "synthetic": 0,
         "reasons": {"read: cannot be read": 1},
     }
 
