@@ -27,9 +27,9 @@ ONLY_PYTHON = {"progress"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "compare",
-        "duplicates",         "evaluate", "explain", "export", "init", "inspect", "report", "run", "schema", "versions",
-        "why",
+        "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "compare", "crossval",
+        "duplicates", "evaluate", "explain", "export", "improve", "init", "inspect",
+        "learning_curve", "predict", "report", "run", "schema", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))
@@ -56,7 +56,7 @@ def test_every_command_has_a_function_of_the_same_name_and_parameters(command):
     renamed = RENAMED.get(command, {})
     wanted = {renamed.get(option, option) for option in options} - {None}
     given = set(inspect.signature(getattr(assay, command)).parameters) - ONLY_PYTHON
-    given -= {"read", "fields"} if command == "inspect" else set()
+    given -= {"inspect": {"read", "fields"}, "predict": {"read"}}.get(command, set())
     assert wanted == given
 
 

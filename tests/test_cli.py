@@ -18,7 +18,9 @@ from assay import cli
 from assay.progress import lines
 
 PROGRAM = [sys.executable, "-c", "from assay.cli import main; main()"]
-COMMANDS = sorted(command.callback.__name__ for command in cli.app.registered_commands)
+COMMANDS = sorted(
+    command.name or command.callback.__name__ for command in cli.app.registered_commands
+)
 
 
 @pytest.fixture

@@ -72,13 +72,15 @@ def test_every_command_stands_in_the_table_of_the_readme(command):
 def test_every_option_that_is_named_exists(page):
     text = page.read_text(encoding="utf-8")
     known = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
-    named = set(re.findall(r"(?<![\w-])--[a-z]+", text)) - {"--help", "--version"}
+    named = set(re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", text)) - {"--help", "--version"}
     assert named <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_named_exists(page):
-    named = set(re.findall(r"(?:`|\$ )assay ([a-z]+)\b", page.read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"(?:`|\$ )assay ([a-z]+(?:-[a-z]+)*)\b", page.read_text(encoding="utf-8"))
+    )
     assert named <= set(COMMANDS)
 
 

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from assay.explaining import explain
     from assay.exporting import export
     from assay.history import why
+    from assay.improving import improve
     from assay.inspecting import inspect
     from assay.mainjob import report, run
+    from assay.predicting import predict
     from assay.recipe import Recipe, schema
     from assay.starting import init
+    from assay.studies.crossvalidation import crossval
+    from assay.studies.learning import learning_curve
     from assay.version import Version, versions
 
 _HOMES = {
@@ -35,12 +39,16 @@ _HOMES = {
     "build": "building.build",
     "check": "checking",
     "compare": "evaluation.comparison",
+    "crossval": "studies.crossvalidation",
     "duplicates": "duplication",
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
     "export": "exporting",
+    "improve": "improving",
     "init": "starting",
     "inspect": "inspecting",
+    "learning_curve": "studies.learning",
+    "predict": "predicting",
     "report": "mainjob",
     "run": "mainjob",
     "schema": "recipe",
@@ -56,12 +64,16 @@ __all__ = [
     "build",
     "check",
     "compare",
+    "crossval",
     "duplicates",
     "evaluate",
     "explain",
     "export",
+    "improve",
     "init",
     "inspect",
+    "learning_curve",
+    "predict",
     "report",
     "run",
     "schema",

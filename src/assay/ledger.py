@@ -2,7 +2,7 @@
 
 One line is one decision: `row_id`, `position` (0 reading, 1 the contract, then the recipe's steps),
 `step`, `action`, `rule`, `value`, `threshold`, `twin` (the row kept in its stead) and `note`.
-Actions are `read`, `changed`, `nulled`, `set aside`, `split`, and for a synthetic row `added`, whose
+Actions are `read`, `changed`, `nulled`, `set aside`, `split`, and for a synthetic row `added`: its
 `twin` is the row that it was made from.
 """
 

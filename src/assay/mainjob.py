@@ -19,6 +19,7 @@ from assay.errors import PredictionsError
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import State, Verdict, judge, overall, pairs
+from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
@@ -98,6 +99,7 @@ def run(
     engine: Engine = "processes",
     progress: Progress | None = None,
     functions: Iterable[Callable[..., Any] | str | Path] = (),
+    commands: bool = False,
 ) -> Outcome:
     """Build a version, score the models on it, hold both against the gates, write the report.
 
@@ -109,6 +111,7 @@ def run(
         engine: `processes` or `ray`, for the build.
         progress: called with a stage's name, what is done and how much there is.
         functions: your own functions, or files of them, that the recipe may name.
+        commands: let the recipe's models run programs, as `command` does.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.
@@ -116,7 +119,7 @@ def run(
     Raises:
         AssayError: the recipe, the source or the place to write to is not fit for it.
     """
-    with using(own(functions)):
+    with using(own(functions)), allowing_commands(commands):
         loaded = load(recipe)
         if seed is not None:
             loaded = loaded.model_copy(update={"seed": seed})

@@ -30,6 +30,7 @@ from assay.cli.shared import (
     say,
     show,
 )
+from assay.cli.studying import crossval, improve, learning_curve, predict
 from assay.errors import AssayError
 
 __all__ = [
@@ -38,13 +39,17 @@ __all__ = [
     "build",
     "check",
     "compare",
+    "crossval",
     "duplicates",
     "evaluate",
     "explain",
     "export",
+    "improve",
     "init",
     "inspect",
+    "learning_curve",
     "main",
+    "predict",
     "report",
     "run",
     "schema",
@@ -54,7 +59,10 @@ __all__ = [
 
 
 # As help lists them: in the order in which they are met.
-_ORDER = ("init", "inspect", "duplicates", "run", "build", "evaluate", "compare", "check", "why")
+_ORDER = (
+    *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
+    *("build", "evaluate", "compare", "check", "why"),
+)
 app.registered_commands.sort(
     key=lambda one: (
         _ORDER.index(one.callback.__name__)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import assay
-from assay.cli.shared import Json, Seed, app, one_of, show
+from assay.cli.shared import Json, Seed, app, names, one_of, show
 
 Truth = Annotated[Path, typer.Option(help="The table with the true values.")]
 Predictions = Annotated[list[Path], typer.Option(help="A table of predictions; repeatable.")]
@@ -59,7 +59,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
         [*predictions, *(more or [])],
         id=id,
         target=target,
-        metrics=_names(metrics),
+        metrics=names(metrics),
         positive=positive,
         task=_or_none("task", task, TASKS),
         seed=seed or 0,
@@ -102,7 +102,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         truth,
         id=id,
         target=target,
-        metrics=_names(metrics),
+        metrics=names(metrics),
         margin=margin,
         rows=one_of("choice of rows", rows, ROWS),
         positive=positive,
@@ -113,10 +113,6 @@ def compare(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         seed=seed or 0,
     )
     show(compared.to_dict(), repr(compared), json)
-
-
-def _names(given: str | None) -> list[str] | None:
-    return [name.strip() for name in given.split(",")] if given else None
 
 
 def _or_none(what: str, given: str | None, allowed: tuple[str, ...]) -> Any:

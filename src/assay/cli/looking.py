@@ -21,11 +21,12 @@ from assay.cli.shared import (
     VersionName,
     Workers,
     app,
+    names,
+    numbers,
     say,
     show,
     shown_progress,
 )
-from assay.errors import AssayError
 
 
 @app.command()
@@ -121,7 +122,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
             source,
             target=target,
             recipe=recipe,
-            checks=[name.strip() for name in checks.split(",")] if checks else None,
+            checks=names(checks),
             rows=rows,
             seed=seed,
             out=out,
@@ -153,7 +154,7 @@ def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `as
             recipe,
             out=out,
             step=step,
-            thresholds=_numbers(thresholds),
+            thresholds=numbers("thresholds", thresholds),
             pairs=pairs,
             seed=seed,
             workers=workers,
@@ -161,12 +162,3 @@ def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `as
             progress=progress,
         )
     show(found.to_dict(), repr(found), json)
-
-
-def _numbers(given: str | None) -> list[float] | None:
-    try:
-        return [float(one) for one in given.split(",")] if given else None
-    except ValueError:
-        raise AssayError(
-            "--thresholds takes numbers with commas between.", received=given, hint="0.6,0.7,0.8"
-        ) from None

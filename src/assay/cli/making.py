@@ -47,13 +47,16 @@ def init(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run`
     recipe: RecipeFile = DEFAULT_RECIPE,
     out: Out = DEFAULT_OUT,
     workers: Workers = None,
     seed: Seed = None,
     engine: EngineName = "processes",
     functions: Functions = None,
+    commands: Annotated[
+        bool, typer.Option("--allow-commands", help="Let the recipe's models run programs.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,6 +70,7 @@ def run(
             engine=engine_named(engine),
             progress=progress,
             functions=functions or (),
+            commands=commands,
         )
     show(outcome.to_dict(), repr(outcome), json)
     raise typer.Exit(EXIT_CODES[outcome.verdict])

@@ -66,6 +66,21 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def names(given: str | None) -> list[str] | None:
+    """Names with commas between."""
+    return [name.strip() for name in given.split(",")] if given else None
+
+
+def numbers(option: str, given: str | None) -> list[float] | None:
+    """Numbers with commas between."""
+    try:
+        return [float(one) for one in given.split(",")] if given else None
+    except ValueError:
+        raise AssayError(
+            f"--{option} takes numbers with commas between.", received=given, hint="0.6,0.7,0.8"
+        ) from None
+
+
 def parameters(given: list[str]) -> Mapping[str, Any]:
     from assay.yamltext import plain_scalar
 
