@@ -26,7 +26,9 @@ def numbers() -> Scored:
 def classes(count: int) -> Scored:
     rng = np.random.default_rng(count)
     truth = rng.permutation(np.arange(ROWS) % count)
-    proba = rng.dirichlet(np.ones(count), ROWS) + (0.7 if count < 5 else 0.05) * np.eye(count)[truth]
+    proba = (
+        rng.dirichlet(np.ones(count), ROWS) + (0.7 if count < 5 else 0.05) * np.eye(count)[truth]
+    )
     proba /= proba.sum(axis=1, keepdims=True)
     return Scored(
         truth,
