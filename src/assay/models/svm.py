@@ -90,9 +90,9 @@ def linear_svm(
     """Learn a linear support vector machine of the words of texts and the columns of a table.
 
     Words are weighted as in `tfidf_linear`, columns made as in `tabular_linear`. Strength of
-    regularisation, and the curve that makes probabilities of scores (Platt 1999; for more than
-    two classes one slope for all, Guo et al. 2017), are chosen on the validation rows, or else on
-    15 % of the train rows.
+    regularisation is chosen on the validation rows, or else on 15 % of the train rows; so is the
+    curve that makes probabilities of scores (Platt 1999; for more than two classes one slope for
+    all, Guo et al. 2017), without validation rows on the cross-fitted scores of all train rows.
 
     Args:
         training: what to learn from.
@@ -145,17 +145,26 @@ def _chosen(lesson: Lesson, maker: Mixed, x: Any) -> tuple[_Machine, float]:
     if lesson.other.height:
         return machine, strength
     again = _solve(lesson, x, lesson.y, lesson.weights, strength)
-    return _Machine(again.tool, again.count, machine.scale, again.unit), strength
+    if not again.count:
+        return again, strength
+    scores = _apart(lesson, x, strength)
+    return _curved(lesson, again, scores, lesson.y, lesson.weights)[1], strength
 
 
 def _tried(lesson: Lesson, parts: Any, judged: Any, strength: float) -> tuple[float, Any, float]:
     """The loss on the rows that judge, with the curve that suits them best."""
-    from scipy.optimize import minimize
-
     machine = _solve(lesson, parts[0], parts[1], parts[2], strength)
     scores = machine.scores(judged[0])
     if not machine.count:
         return lesson.loss(scores, *judged[1:]), machine, strength
+    return (*_curved(lesson, machine, scores, *judged[1:]), strength)
+
+
+def _curved(
+    lesson: Lesson, machine: _Machine, scores: Floats, truth: Floats, weights: Floats | None
+) -> tuple[float, _Machine]:
+    """The machine with the curve under which these scores are worth most, and their loss."""
+    from scipy.optimize import minimize
 
     def curved(point: Floats) -> _Machine:
         offset = float(point[1]) if len(point) > 1 else 0.0
@@ -163,13 +172,27 @@ def _tried(lesson: Lesson, parts: Any, judged: Any, strength: float) -> tuple[fl
 
     def loss(point: Floats) -> float:
         proba = curved(point).probabilities(scores.copy())
-        return lesson.loss(proba / proba.sum(axis=1, keepdims=True), *judged[1:])
+        return lesson.loss(proba / proba.sum(axis=1, keepdims=True), truth, weights)
 
     start = [0.5, 0.0] if machine.count == 2 else [0.5]
     # Within these bounds no probability is more certain than so few rows can tell.
     bounds = [(-3.0, 3.0), (-10.0, 10.0)][: len(start)]
     found = minimize(loss, start, method="L-BFGS-B", bounds=bounds)
-    return float(found.fun), curved(found.x), strength
+    return float(found.fun), curved(found.x)
+
+
+def _apart(lesson: Lesson, x: Any, strength: float, *, folds: int = 3) -> Floats:
+    """Scores of each train row by a machine that has not learned that row."""
+    fold = lesson.folds(folds)
+    found = np.zeros((len(lesson.y), len(lesson.answer.present)))
+    for number in range(folds):
+        here = fold == number
+        if here.any() and not here.all():
+            weights = lesson.weights_of(~here)
+            found[here] = _solve(lesson, x[~here], lesson.y[~here], weights, strength).scores(
+                x[here]
+            )
+    return found
 
 
 def _solve(lesson: Lesson, x: Any, y: Floats, weights: Floats | None, strength: float) -> _Machine:
