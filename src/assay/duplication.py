@@ -15,7 +15,10 @@ import polars as pl
 from assay.building.sketching import sketched
 from assay.errors import RecipeError
 from assay.recipe import Recipe
+from assay.reporting.duplication import render_duplicates
 from assay.rows import as_pandas, hex_ids, uniform
+from assay.storage import storage_errors
+from assay.version import write_atomically
 
 Parts = list[tuple[str, str]]
 """A text in parts: `=` stands in both, `-` in the first only, `+` in the second only; `…` tells of
@@ -138,6 +141,7 @@ def duplicates(  # noqa: PLR0913 - as the commands that build have
     workers: int | None = None,
     functions: Iterable[Callable[..., Any] | str | Path] = (),
     progress: Callable[[str, int, int], None] | None = None,
+    report: str | Path | None = None,
 ) -> Duplicates:
     """Show which rows a recipe's search for near duplicates finds, before any of them goes.
 
@@ -155,6 +159,7 @@ def duplicates(  # noqa: PLR0913 - as the commands that build have
         workers: how many shards to work on at once.
         functions: your own functions, or files of them, that the recipe may name.
         progress: called with a stage's name, the shards done and their number.
+        report: an HTML file to write as well.
 
     Raises:
         RecipeError: the recipe has no such step, or a threshold is out of range.
@@ -196,7 +201,7 @@ def duplicates(  # noqa: PLR0913 - as the commands that build have
     chosen = _sample(found.a, found.b, found.likeness, found.rows, pairs, seed)
     shown = _shown(found.a[chosen], found.b[chosen], found.likeness[chosen], own, texts)
     equal = int(((found.leads >= 0) & (found.leads != np.arange(count))).sum())
-    return Duplicates(
+    looked = Duplicates(
         step=found_step.title,
         columns=list(settings["columns"]),
         threshold=own,
@@ -209,6 +214,11 @@ def duplicates(  # noqa: PLR0913 - as the commands that build have
         equal=equal,
         pairs=shown,
     )
+    if report is not None:
+        path = Path(report)
+        with storage_errors(path.parent):
+            write_atomically(path, render_duplicates(looked.to_dict()).encode())
+    return looked
 
 
 def difference(first: str, second: str) -> Parts:

@@ -142,6 +142,7 @@ def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `as
     ] = None,
     pairs: Annotated[int, typer.Option(min=0, help="How many pairs to show.")] = 20,
     out: Out = DEFAULT_OUT,
+    report: Annotated[Path | None, typer.Option(help="An HTML file to write as well.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed shows other pairs.")] = 0,
     workers: Workers = None,
     functions: Functions = None,
@@ -160,5 +161,6 @@ def duplicates(  # noqa: PLR0913, PLR0917 - one option for each parameter of `as
             workers=workers,
             functions=functions or (),
             progress=progress,
+            report=report,
         )
     show(found.to_dict(), repr(found), json)
