@@ -94,7 +94,7 @@ class Lesson:
         rows: inputs in the order of their ids, rows without a target left out.
         y: the values to learn, as `Answer.learned` gives them.
         row: UInt64 ids.
-        other: inputs of the validation rows.
+        other: inputs of the validation rows; none where only the train rows are weighed.
         other_y: their values.
         weights: how much each of the rows counts; None: all alike.
         other_weights: how much each validation row counts.
@@ -163,6 +163,10 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
     order = order[~np.isnan(y[order])]
     other_y = answer.learned(training.validation_target)
     usable = np.flatnonzero(~np.isnan(other_y))
+    weights = _plain(training.weights, order)
+    other_weights = _plain(training.validation_weights, usable)
+    if _apart(weights, other_weights):
+        usable, other_weights = usable[:0], None
     return Lesson(
         training=training,
         answer=answer,
@@ -171,9 +175,20 @@ def prepare(training: Training, model: str, *, log: bool | None = False) -> Less
         row=training.row[order],
         other=training.validation_rows[usable],
         other_y=other_y[usable],
-        weights=_plain(training.weights, order),
-        other_weights=_plain(training.validation_weights, usable),
+        weights=weights,
+        other_weights=other_weights,
     )
+
+
+def _apart(weights: Floats | None, other: Floats | None) -> bool:
+    """Whether only train rows are weighed, so that the others would judge by another measure.
+
+    Weights that flatten the prices of the train rows made trees stop after one round, since the
+    validation rows still asked for the prices as they were. A part of the train rows judges then.
+    """
+    if weights is None or not len(weights) or np.ptp(weights) == 0:
+        return False
+    return other is None or not len(other) or np.ptp(other) == 0
 
 
 def _plain(weights: pl.Series | None, places: Integers) -> Floats | None:

@@ -141,6 +141,20 @@ def tuned(
         MissingExtra: Optuna is not installed.
         ModelError: the model cannot be fitted with any settings.
         RecipeError: there is no such model, or the space cannot be searched.
+
+    >>> import polars as pl
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> space = {"strategy": {"choices": ["mean"]}}
+    >>> found = tuned(training, model="constant", space=space, trials=1)
+    >>> found.predict(rows)["prediction"][0]
+    39.0
     """
     component = find("models", model)
     fixed = dict(given or {})

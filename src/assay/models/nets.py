@@ -77,6 +77,18 @@ def mlp(  # noqa: PLR0913 - what a recipe may say of a net
     Raises:
         MissingExtra: PyTorch is not installed.
         ModelError: no usable field, no target, a single class, or no GPU where one is asked for.
+
+    >>> import polars as pl
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> mlp(training, epochs=2).predict(rows).columns  # doctest: +SKIP
+    ['prediction']
     """
     shape = Shape(tuple(hidden or (256, 128)), False, dropout)
     plan = Plan(epochs, patience, batch, learning_rate, device, threads)
@@ -122,6 +134,18 @@ def residual_net(  # noqa: PLR0913 - what a recipe may say of a net
     Raises:
         MissingExtra: PyTorch is not installed.
         ModelError: no usable field, no target, a single class, or no GPU where one is asked for.
+
+    >>> import polars as pl
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> residual_net(training, epochs=2).predict(rows).columns  # doctest: +SKIP
+    ['prediction']
     """
     shape = Shape((width,) * (blocks + 1), True, dropout)
     plan = Plan(epochs, patience, batch, learning_rate, device, threads)

@@ -103,6 +103,17 @@ def people(training: Training, *, guesses: File) -> Fitted:
 
     Raises:
         ModelError: the sheet has just been written, holds no guess yet, or cannot be read.
+
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> is_outside(people(training, guesses="guesses.csv"))
+    True
     """
     return _People(guesses, training.classes)
 
@@ -131,6 +142,17 @@ def file(
     Raises:
         ModelError: the file is missing, cannot be read, lacks a column, names a row twice, or
             knows none of the rows.
+
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> is_outside(file(training, path="predictions.csv"))
+    True
     """
     return _FromFile(path, key, column, training.classes, only)
 
@@ -153,6 +175,17 @@ def command(training: Training, *, run: str, learn: bool = False, seconds: float
     Raises:
         ModelError: nobody has allowed it, it fails, takes too long, or writes what is no answer.
         RecipeError: the command cannot be read.
+
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"size": [float(i) for i in range(40)]})
+    >>> training = Training(
+    ...     rows=rows, target=rows["size"] * 2, validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.Float64),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="number", classes=(),
+    ...     kinds={"size": "number"},
+    ... )
+    >>> is_outside(command(training, run="python model.py"))
+    True
     """
     words_of(run)
     taught = None

@@ -65,6 +65,18 @@ def word2vec_linear(
     Raises:
         MissingExtra: gensim is not installed.
         ModelError: no text field in which a word stands twice, no target, or a single class.
+
+    >>> import polars as pl
+    >>> from assay.models.training import Training
+    >>> rows = pl.DataFrame({"text": ["good and fine", "bad and poor"] * 20})
+    >>> training = Training(
+    ...     rows=rows, target=pl.Series(["yes", "no"] * 20), validation_rows=rows.clear(),
+    ...     validation_target=pl.Series([], dtype=pl.String),
+    ...     row=pl.Series(range(40), dtype=pl.UInt64), task="class", classes=("no", "yes"),
+    ...     kinds={"text": "string"},
+    ... )
+    >>> word2vec_linear(training).predict(pl.DataFrame({"text": ["so fine"]})).columns
+    ['prediction', 'proba_no', 'proba_yes']
     """
     lesson, fields = _lesson(training, "word2vec_linear", log)
     found = fit_word_vectors(
