@@ -102,7 +102,10 @@ def altered(
             after["word"] = _put(_put(after["word"], places_of, second), following, first)
         elif way == "drop":
             nothing = pl.Series([""]).new_from_index(0, len(places_of))
-            after = {name: _put(one, places_of, nothing) for name, one in after.items()}
+            after["word"] = _put(after["word"], places_of, nothing)
+            # Where no space stands before the word, the one behind it still parts its neighbours.
+            parted = places_of.filter(tokens["parted"].gather(places_of))
+            after["space"] = _put(after["space"], parted, nothing.head(len(parted)))
         elif way == "units" and units is not None:
             new = _augment_units.rewritten(units[places_of], draw("unit", which))
             after["word"] = _put(after["word"], places_of, new["first"])
@@ -151,6 +154,7 @@ def _tokens(texts: pl.Series) -> pl.DataFrame:
         letters.struct.field("2").alias("core"),
         letters.struct.field("3").alias("tail"),
         pl.col("word").str.contains(f"^[{_JOINED}]").alias("joined"),
+        (pl.col("space").shift(1).over("text") != "").fill_null(True).alias("parted"),
     )
 
 
