@@ -41,7 +41,7 @@ def test_the_average_is_at_least_as_good_on_validation_as_the_best():
     fitted = average(replace(lesson, peers=peers))
 
     assert error(fitted, lesson) <= min(error(peers[name], lesson) for name in ("line", "trees"))
-    assert set(fitted.chosen["shares"]) == {"line", "trees"}
+    assert set(fitted.chosen["shares"]) <= {"line", "trees"}, "the dull one is not wanted"
     assert sum(fitted.chosen["shares"].values()) == pytest.approx(1)
 
 
