@@ -265,8 +265,14 @@ def _like(values: Floats, series: pl.Series) -> pl.Series:
     if not len(finite):
         return pl.repeat(None, len(values), dtype=series.dtype, eager=True).alias(series.name)
     decimals = next(
-        (d for d in range(_DECIMALS + 1) if np.array_equal(np.round(finite, d), finite)), None
+        (d for d in range(_DECIMALS + 1) if np.array_equal(_rounded(finite, d), finite)), None
     )
-    values = values if decimals is None else np.round(values, decimals)
+    values = values if decimals is None else _rounded(values, decimals)
     values = np.clip(values, finite.min(), finite.max())
     return cast_back(values, series.dtype).alias(series.name)
+
+
+def _rounded(values: npt.NDArray[np.float64], decimals: int) -> npt.NDArray[np.float64]:
+    """Numbers of 2^53 and more have no decimals; moving their point would only overflow."""
+    large = ~(np.abs(values) < 2.0**53)
+    return np.where(large, values, np.round(np.where(large, 0.0, values), decimals))
