@@ -216,6 +216,18 @@ class Fitting:
         return fitted
 
 
+def outside(recipe: Recipe) -> list[Any]:
+    """What decides the models' predictions beside the recipe and the version.
+
+    The contents of the files that they name, whether commands may run, and whether fitted models
+    can be saved: an evaluation that was made with another answer is not up to date.
+    """
+    found: list[Any] = [importlib.util.find_spec("skops") is not None]
+    for use in recipe.models:
+        found.extend(_files(_component(use), bind(_component(use), use.given)))
+    return found
+
+
 def _component(use: Use) -> Component:
     return find("models", use.name)
 
