@@ -17,8 +17,7 @@ from assay.errors import RecipeError
 from assay.recipe import Recipe
 from assay.reporting.duplication import render_duplicates
 from assay.rows import as_pandas, hex_ids, uniform
-from assay.storage import storage_errors
-from assay.version import write_atomically
+from assay.storage import storage_errors, write_atomically
 
 Parts = list[tuple[str, str]]
 """A text in parts: `=` stands in both, `-` in the first only, `+` in the second only; `…` tells of

@@ -24,8 +24,8 @@ from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
 from assay.rows import as_pandas
-from assay.storage import storage_errors
-from assay.version import Version, open_version, write_atomically
+from assay.storage import storage_errors, write_atomically
+from assay.version import Version, open_version
 
 Progress = Callable[[str, int, int], None]
 RUNS, EVALUATION, PREDICTIONS, GATES, REPORT = (

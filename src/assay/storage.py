@@ -1,9 +1,12 @@
-"""What the system says against writing, as one error that says what to do about it."""
+"""Files written whole or not at all, and what the system says against writing as one error."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,3 +54,40 @@ def storage_errors(where: Path) -> Iterator[None]:
                 hint="choose another folder",
             ) from error
         raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the one lock of all versions of a name: for commits, tags and whatever removes.
+
+    It is not for a process that holds it already: that would wait for itself.
+    """
+    lock = os.open(home / ".commit-lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def sync(folder: Path) -> None:
+    """See to it that names given in a folder outlive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

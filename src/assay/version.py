@@ -19,6 +19,9 @@ import polars as pl
 
 from assay.errors import StorageError, VersionError, nearest
 from assay.rows import as_pandas
+from assay.storage import locked, sync
+from assay.storage import write_atomically as write_atomically  # noqa: PLC0414 - its former home
+from assay.tags import tagged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,8 +190,6 @@ class Version:
         """One line for a list of versions whose longest title has so many characters."""
         if problem := self.damage():
             return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
-        if problem := self.damage():
-            return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
         return f"{self.title:<{width}}  {self.manifest['rows']['kept']:>12,} rows  {self._parts()}"
 
     def _parts(self) -> str:
@@ -249,7 +250,7 @@ def building(out: Path, name: str) -> Iterator[Path]:
         raise StorageError(
             f"Nothing can be written here: {error.strerror}.", where=str(home)
         ) from None
-    with _locked(home):
+    with locked(home):
         for left in home.glob(f"{_UNFINISHED}*"):
             _remove_if_abandoned(left)
         folder = home / f"{_UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -269,7 +270,7 @@ def commit(folder: Path, out: Path, manifest: dict[str, Any]) -> Version:
     A whole version with the same hash that is there already is returned as it is.
     """
     home = out / manifest["name"]
-    with _locked(home):
+    with locked(home):
         present = whole(out, manifest["name"])
         for version in present:
             if version.manifest["hash"] == manifest["hash"]:
@@ -282,7 +283,7 @@ def commit(folder: Path, out: Path, manifest: dict[str, Any]) -> Version:
         write_atomically(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         target = home / manifest["version"]
         folder.rename(target)
-        _sync(home)
+        sync(home)
     return Version(target)
 
 
@@ -312,12 +313,12 @@ def versions(name: str | None = None, *, out: str | Path = "versions") -> list[V
 
 
 def open_version(name: str | Path, out: str | Path = "versions") -> Version:
-    """Open a version by its folder, or by `name`, `name/v3`, `name/v3-9f2c41ab` or `v3-9f2c41ab`.
+    """Open a version by its folder, or by `name`, `name/v3`, `v3-9f2c41ab`, `name/TAG` or `TAG`.
 
     A name alone is its newest version.
 
     Raises:
-        VersionError: there is none, or several.
+        VersionError: there is none, or several; or a tag's version is not there any more.
     """
     path = Path(name)
     if (path / MANIFEST).exists() or (path.is_dir() and _NAME.fullmatch(path.resolve().name)):
@@ -331,7 +332,7 @@ def open_version(name: str | Path, out: str | Path = "versions") -> Version:
         version
         for title, version in known.items()
         if title == text or title.startswith(f"{text}-") or version.id == text
-    ]
+    ] or [Version(path) for path in tagged(Path(out), text)]
     if len(matches) == 1:
         return _readable(matches[0])
     raise VersionError(
@@ -345,30 +346,6 @@ def _readable(version: Version) -> Version:
     """The version, if its manifest can be read; an error that names the manifest, if not."""
     _ = version.manifest
     return version
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    lock = os.open(home / ".commit-lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _remove_if_abandoned(folder: Path) -> None:
@@ -391,11 +368,3 @@ def _remove_if_abandoned(folder: Path) -> None:
 def _number(path: Path) -> int:
     match = _NAME.fullmatch(path.name)
     return int(match.group(1)) if match else 0
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,7 +11,7 @@ import yaml
 from assay.component import find
 from assay.recipe import Recipe, load
 from assay.slices.actions import Action
-from assay.version import write_atomically
+from assay.storage import write_atomically
 from assay.yamltext import Dumper, parse
 
 
