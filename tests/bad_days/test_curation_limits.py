@@ -30,7 +30,8 @@ LEARNING_STEPS = [
     {"clean.categories": {"columns": "kind"}},
     {"clean.impute": {"columns": "n"}},
     {"outliers.drop": {"columns": "n"}},
-    {"labels.drop": {"inputs": ["text", "n"]}},
+    # These labels say nothing of the inputs: how many are doubted is up to rounding, and so to BLAS.
+    {"labels.drop": {"inputs": ["text", "n"], "most": 1.0}},
     {"balance.classes": {}},
     {"balance.classes": {"method": "weights"}},
     {"balance.smote": {"inputs": ["n"]}},
