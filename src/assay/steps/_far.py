@@ -22,6 +22,8 @@ LEVELS = 10
 REFERENCE = 4_000
 """Most texts that a text is compared with."""
 NEIGHBOURS = 10
+DIGITS = 5
+"""Decimals of a distance between texts, whose vectors are single precision."""
 TREES = 200
 FOREST = 20_000
 """Most rows that the forest's trees are drawn from."""
@@ -29,7 +31,7 @@ MAD = 1.4826
 """The standard deviation of a normal law in units of its median absolute deviation."""
 
 
-def robust_z(values: Floats, learn: Flags) -> Floats | None:
+def robust_z(values: Floats, learn: Flags, levels: int = LEVELS) -> Floats | None:
     """Distance of each number from the median in robust standard deviations, with its sign.
 
     The spread is 1.4826 times the median absolute deviation, of each side by itself, so that a
@@ -42,6 +44,7 @@ def robust_z(values: Floats, learn: Flags) -> Floats | None:
     Args:
         values: numbers; NaN and infinities are nobody's business here and get 0.
         learn: which of them the median and the spread are learned from.
+        levels: different numbers from which something is said.
 
     Returns:
         None where nothing can be said: too few or too few different numbers.
@@ -52,7 +55,7 @@ def robust_z(values: Floats, learn: Flags) -> Floats | None:
     """
     finite = np.isfinite(values)
     known = np.sort(values[finite & learn])
-    if len(known) < FEWEST or _different(known) < LEVELS:
+    if len(known) < FEWEST or _different(known) < levels:
         return None
     scale = _logarithm(known)
     seen, known = scale(values), scale(known)
@@ -60,7 +63,7 @@ def robust_z(values: Floats, learn: Flags) -> Floats | None:
     if (known == middle).mean() >= 0.5:
         # Zero for most, an amount for some: the amounts are judged among themselves.
         others = known[known != middle]
-        if len(others) < FEWEST or _different(others) < LEVELS:
+        if len(others) < FEWEST or _different(others) < levels:
             return None
         z = _sides(seen, others)
         z[seen == middle] = 0.0
@@ -194,8 +197,9 @@ def text_distances(
         likeness[np.flatnonzero(own >= 0), own[own >= 0]] = -np.inf
         count = min(NEIGHBOURS, len(chosen) - 1)
         near[block] = np.partition(likeness, -count, axis=1)[:, -count:].mean(axis=1)
-    distance = np.where(filled, 1.0 - near, np.nan)
-    z = robust_z(distance, learn[order])
+    # What lies below is rounding, which every processor does its own way.
+    distance = np.where(filled, np.round(1.0 - near, DIGITS), np.nan)
+    z = robust_z(distance, learn[order], levels=2)
     found = np.zeros(len(joined))
     if z is not None:
         found[order] = z
