@@ -30,7 +30,7 @@ LEARNING_STEPS = [
     {"clean.categories": {"columns": "kind"}},
     {"clean.impute": {"columns": "n"}},
     {"outliers.drop": {"columns": "n"}},
-    # These labels say nothing of the inputs: how many are doubted is up to rounding, and so to BLAS.
+    # These labels say nothing of the inputs: how many are doubted is up to rounding.
     {"labels.drop": {"inputs": ["text", "n"], "most": 1.0}},
     {"balance.classes": {}},
     {"balance.classes": {"method": "weights"}},
