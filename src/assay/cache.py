@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import xxhash
 
-_CHUNK = 1 << 20
+from assay.sharing import hash_file
 
 
 @dataclass(frozen=True)
@@ -133,15 +133,6 @@ def _replacing(final: Path) -> Iterator[Path]:
         unfinished.replace(final)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def hash_file(file: Path) -> str:
-    """A hash of a file's bytes (xxh3, 128 bits)."""
-    state = xxhash.xxh3_128()
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()
 
 
 BUILDING = ("sources", "contract", "steps", "building", "exports", "similar")

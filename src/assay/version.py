@@ -19,6 +19,7 @@ import polars as pl
 
 from assay.errors import StorageError, VersionError, nearest
 from assay.rows import as_pandas
+from assay.sharing import hashes, share
 from assay.storage import locked, sync
 from assay.storage import write_atomically as write_atomically  # noqa: PLC0414 - its former home
 from assay.tags import tagged
@@ -77,6 +78,12 @@ class Version:
     def rows(self) -> dict[str, Any]:
         """Rows read, kept and set aside, and the reasons."""
         return {**self.manifest["rows"], "reasons": self.manifest["reasons"]}
+
+    @property
+    def hashes(self) -> dict[Path, str]:
+        """The hash of every file (xxh3, 128 bits), where the version says them."""
+        found = self.manifest.get("hashes", {})
+        return {self.path / name: hash for name, hash in found.items()}
 
     def damage(self) -> str | None:
         """What is wrong with the version's files: one that is missing or has changed its size."""
@@ -264,15 +271,24 @@ def building(out: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def commit(folder: Path, out: Path, manifest: dict[str, Any]) -> Version:
+def commit(folder: Path, out: Path, manifest: dict[str, Any], *, again: bool = False) -> Version:
     """Give a finished folder its number and name, in one atomic rename.
 
-    A whole version with the same hash that is there already is returned as it is.
+    A whole version with the same hash that is there already is returned as it is. Files that
+    another version of the name has already are stored once.
+
+    Args:
+        folder: the finished folder.
+        out: the folder that holds all versions.
+        manifest: what the version is made of; its number, parent and files' hashes are put in.
+        again: give it a number even where a version with the same hash is there already.
     """
     home = out / manifest["name"]
+    manifest["hashes"] = hashes(folder)
+    share(folder, manifest["hashes"], [version.hashes for version in whole(out, home.name)])
     with locked(home):
         present = whole(out, manifest["name"])
-        for version in present:
+        for version in present if not again else ():
             if version.manifest["hash"] == manifest["hash"]:
                 return Version(version.path, reused=True)
         # Damaged versions keep their numbers too.

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from assay.cache import hash_file
 from assay.component import Component, bind, find, mark_of
 from assay.errors import RecipeError, nearest
 from assay.recipe import FieldSpec, FieldType, Recipe, Use
 from assay.rows import parse_expression
+from assay.sharing import hash_file
 
 READ, CONTRACT, FIRST_STEP = 0, 1, 2
 """Positions in the ledger: reading, the contract, and then the recipe's steps in order."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.cache import Cache, code_version, hash_file
+from assay.cache import Cache, code_version
 from assay.component import Component, bind, find
 from assay.errors import AssayError, MissingExtra, ModelError
 from assay.evaluation.costs import libraries, peak_memory
@@ -26,6 +26,7 @@ from assay.models import _saving
 from assay.models._commands import commands_allowed
 from assay.models.training import Fitted, Training
 from assay.recipe import Recipe, Use, digest
+from assay.sharing import hash_file
 from assay.version import Version
 
 PREDICTIONS, MODEL, TRIALS = "predictions.parquet", "model.zip", "trials.jsonl"

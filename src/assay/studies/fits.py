@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from assay.building.build import build
-from assay.cache import Cache, code_version, hash_file
+from assay.cache import Cache, code_version
 from assay.component import Component, bind, catalogue, find, in_use, using
 from assay.engine import run
 from assay.errors import AssayError, ModelError, RecipeError
@@ -25,6 +25,7 @@ from assay.models.training import Fitted
 from assay.own import own
 from assay.recipe import Recipe, Use, digest, load
 from assay.rows import ROW_ID
+from assay.sharing import hash_file
 from assay.storage import storage_errors
 from assay.studies.sides import Redealt, Sides
 from assay.version import Version
