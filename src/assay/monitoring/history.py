@@ -1,0 +1,378 @@
+"""The history of monitoring: every batch that was held against the versions of a name, in one file.
+
+`<out>/<name>/monitor.sqlite`. A batch is known by its content's hash, so that one that comes twice
+counts once; each is written in one transaction, so that a kill leaves the file whole; monitors
+that run at once wait for one another.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.errors import StorageError
+
+HISTORY = "monitor.sqlite"
+WAIT_S = 60.0
+_OURS = 0x61737379  # in the file's header: it was made by assay
+# The nth of these takes a file of schema n - 1 to schema n; one that was released never changes.
+_SCHEMA = (
+    """
+    CREATE TABLE batches (
+        arrival INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash TEXT NOT NULL,
+        version TEXT NOT NULL,
+        name TEXT NOT NULL,
+        at TEXT NOT NULL,
+        rows INTEGER NOT NULL,
+        cells TEXT NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (version, hash)
+    );
+    CREATE TABLE predictions (
+        arrival INTEGER PRIMARY KEY REFERENCES batches,
+        parquet BLOB NOT NULL
+    );
+    CREATE TABLE labels (
+        row_id TEXT PRIMARY KEY,
+        value TEXT NOT NULL,
+        source TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE disputed (
+        row_id TEXT NOT NULL,
+        value TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (row_id, value)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch as the history keeps it.
+
+    Attributes:
+        hash: of its content.
+        version: the title of the version that it was held against.
+        name: what it is called, such as its file's name.
+        at: when its rows are from.
+        rows: how many there are.
+        cells: for each field the counts of its rows by cell; see `sequential.of_counts`.
+        document: what `monitor.json` says of it.
+        predictions: `row_id`, `model`, `prediction`, …, which later labels are matched with.
+        arrival: its number in the order in which batches came.
+    """
+
+    hash: str
+    version: str
+    name: str
+    at: datetime
+    rows: int
+    cells: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    predictions: pl.DataFrame | None = None
+    arrival: int = 0
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What became of labels that were handed in.
+
+    Attributes:
+        new: rows whose label was not known.
+        same: rows whose label was known and is the same; they count once.
+        different: rows whose label was known and is another; the first one stays.
+        examples: some of these: row id, the label that stays, the one that came.
+    """
+
+    new: int
+    same: int
+    different: int
+    examples: tuple[tuple[str, str, str], ...] = ()
+
+
+class History:
+    """An open history. Made by `opened`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self.path = connection, path
+
+    def add(
+        self, batch: Batch, finish: Callable[[list[Batch]], Mapping[str, Any]] | None = None
+    ) -> Batch:
+        """Add a batch, unless it is there already, and give it as the history has it.
+
+        Args:
+            batch: the new one.
+            finish: makes its document out of all batches of this version up to then, in their
+                order and itself among them. Nobody else adds a batch in the meantime.
+
+        Raises:
+            StorageError: the file cannot be written to, or is damaged.
+        """
+        with self._changing():
+            known = [one for one in self._read(batch.version) if one.hash == batch.hash]
+            if known:
+                return known[0]
+            arrival = self._connection.execute(
+                "INSERT INTO batches (hash, version, name, at, rows, cells, document) "
+                "VALUES (?, ?, ?, ?, ?, ?, '{}')",
+                (batch.hash, batch.version, batch.name, _stamp(batch.at), batch.rows,
+                 json.dumps({name: list(counts) for name, counts in batch.cells.items()})),
+            ).lastrowid  # fmt: skip
+            added = replace(batch, arrival=int(arrival or 0))
+            if batch.predictions is not None:
+                self._connection.execute(
+                    "INSERT INTO predictions VALUES (?, ?)", (arrival, _packed(batch.predictions))
+                )
+            if finish is not None:
+                past = [added if one.arrival == arrival else one
+                        for one in self._read(batch.version)]  # fmt: skip
+                added = replace(added, document=finish(past))
+            self._connection.execute(
+                "UPDATE batches SET document = ? WHERE arrival = ?",
+                (json.dumps(added.document), arrival),
+            )
+        return added
+
+    def batches(self, version: str | None = None) -> list[Batch]:
+        """All batches, or those held against one version: by their time, then as they came.
+
+        Predictions are not among it; see `predictions`.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        with _sqlite_errors(self.path):
+            return self._read(version)
+
+    def predictions(self, arrival: int) -> pl.DataFrame | None:
+        """What models predicted for a batch.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        with _sqlite_errors(self.path):
+            found = self._connection.execute(
+                "SELECT parquet FROM predictions WHERE arrival = ?", (arrival,)
+            ).fetchone()
+        return pl.read_parquet(io.BytesIO(found[0])) if found else None
+
+    def add_labels(self, labels: pl.DataFrame, source: str) -> Labelled:
+        """Keep labels that came later: `row_id` and `value`, both texts, neither null.
+
+        A row's first label stays. One that comes again and is the same counts once; one that is
+        another is kept apart, and told.
+
+        Raises:
+            StorageError: the file cannot be written to, or is damaged.
+        """
+        with self._changing():
+            execute = self._connection.execute
+            execute("CREATE TEMP TABLE given (row_id TEXT, value TEXT)")
+            self._connection.executemany(
+                "INSERT INTO given VALUES (?, ?)", labels.select("row_id", "value").iter_rows()
+            )
+            before = execute("SELECT count(*) FROM labels").fetchone()[0]
+            execute("INSERT OR IGNORE INTO labels SELECT row_id, value, ? FROM given", (source,))
+            new = execute("SELECT count(*) FROM labels").fetchone()[0] - before
+            others = ("FROM given JOIN labels USING (row_id) WHERE given.value != labels.value "
+                      "ORDER BY row_id")  # fmt: skip
+            different = execute(f"SELECT count(*) {others}").fetchone()[0]
+            some = execute(f"SELECT row_id, labels.value, given.value {others} LIMIT 5").fetchall()
+            execute(
+                f"INSERT OR IGNORE INTO disputed SELECT row_id, given.value, ? {others}", (source,)
+            )
+            execute("DROP TABLE given")
+        return Labelled(new, labels.height - new - different, different, tuple(some))
+
+    def labels(self) -> pl.DataFrame:
+        """The label of every row that has one: `row_id`, `value`.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        with _sqlite_errors(self.path):
+            found = self._connection.execute("SELECT row_id, value FROM labels").fetchall()
+        return pl.DataFrame(found, schema={"row_id": pl.String, "value": pl.String}, orient="row")
+
+    def rewrite(self, documents: Mapping[int, Mapping[str, Any]]) -> None:
+        """Give batches other documents, such as after labels came: arrival to document.
+
+        Raises:
+            StorageError: the file cannot be written to, or is damaged.
+        """
+        with self._changing():
+            self._connection.executemany(
+                "UPDATE batches SET document = ? WHERE arrival = ?",
+                [(json.dumps(said), arrival) for arrival, said in documents.items()],
+            )
+
+    def _read(self, version: str | None) -> list[Batch]:
+        found = self._connection.execute(
+            "SELECT hash, version, name, at, rows, cells, document, arrival FROM batches "
+            "WHERE version = coalesce(?, version) ORDER BY at, arrival",
+            (version,),
+        )
+        return [
+            Batch(hash, title, name, datetime.fromisoformat(at), rows, json.loads(cells),
+                  json.loads(document), None, arrival)
+            for hash, title, name, at, rows, cells, document, arrival in found
+        ]  # fmt: skip
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One transaction, which is there whole or not at all."""
+        with _sqlite_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def opened(home: Path, *, make: bool = True) -> Iterator[History]:
+    """Open the history of a name, and make it where there is none.
+
+    Args:
+        home: the folder of the name, `<out>/<name>`.
+        make: False refuses where there is none.
+
+    Raises:
+        StorageError: it is damaged, of a newer assay, not to be written to, or not there.
+
+    >>> import tempfile
+    >>> batch = Batch("9f2c", "prices/v1-9f2c41ab", "monday", datetime(2026, 11, 27, tzinfo=UTC), 5)
+    >>> with opened(Path(tempfile.mkdtemp())) as history:
+    ...     first, again = history.add(batch), history.add(batch)
+    ...     len(history.batches()), first.arrival == again.arrival
+    (1, True)
+    """
+    path = home / HISTORY
+    if not make and not path.exists():
+        raise StorageError(
+            "There is no history of monitoring yet.",
+            where=str(path),
+            hint="`assay monitor --against VERSION NEW_DATA` begins one",
+        )
+    with _sqlite_errors(path):
+        home.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    try:
+        with _sqlite_errors(path):
+            _prepare(connection, path)
+        yield History(connection, path)
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """See that the file is a history of ours, and bring it to today's schema."""
+    schema, owner, tables = (
+        connection.execute(asked).fetchone()[0]
+        for asked in (
+            "PRAGMA user_version",
+            "PRAGMA application_id",
+            "SELECT count(*) FROM sqlite_master",
+        )
+    )
+    if owner != _OURS and tables:
+        raise StorageError(
+            "This is a database, but not a history of monitoring.",
+            where=str(path),
+            hint="move it away; it was not touched",
+        )
+    if schema > len(_SCHEMA):
+        raise StorageError(
+            "A newer assay wrote this history.",
+            where=str(path),
+            received=f"schema {schema}",
+            allowed=f"up to schema {len(_SCHEMA)}",
+            hint="upgrade assay",
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if schema == len(_SCHEMA):
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        # Another monitor may have done it while this one waited.
+        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        for script in _SCHEMA[schema:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_OURS}")
+        connection.execute(f"PRAGMA user_version = {len(_SCHEMA)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say into one StorageError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        what, hint = next(
+            (told for start, told in _TOLD.items() if name.startswith(start)),
+            (f"The history cannot be used: {error}.", None),
+        )
+        raise StorageError(what, where=str(path), received=str(error), hint=hint) from error
+    except (OSError, pl.exceptions.ComputeError, json.JSONDecodeError) as error:
+        if isinstance(error, OSError):
+            what, hint = f"The history cannot be used: {error.strerror}.", None
+        else:
+            what, hint = _TOLD["SQLITE_CORRUPT"]
+        raise StorageError(what, where=str(path), received=str(error), hint=hint) from error
+
+
+_TOLD: Mapping[str, tuple[str, str | None]] = {
+    "SQLITE_FULL": ("The disk is full.", "free some space and run again: the history is whole"),
+    "SQLITE_IOERR": (
+        "The history cannot be written to: the disk is full or gives errors.",
+        "free some space and run again: what was written before is whole",
+    ),
+    "SQLITE_BUSY": (
+        f"Another monitor has held the history for more than {WAIT_S:.0f} s.",
+        "run again when it is done",
+    ),
+    "SQLITE_LOCKED": ("Another monitor holds the history.", "run again when it is done"),
+    "SQLITE_READONLY": ("The history may not be written to.", "see who owns the file"),
+    "SQLITE_CANTOPEN": ("The history cannot be opened.", "see who owns the folder"),
+    **dict.fromkeys(
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
+        (
+            "The history of monitoring is damaged.",
+            "move the file away and monitor again; `sqlite3 FILE .recover` may save what is in it",
+        ),
+    ),
+}
+
+
+def _stamp(at: datetime) -> str:
+    """A moment so that texts sort as moments do; one without a zone is in UTC."""
+    moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")
+
+
+def _packed(table: pl.DataFrame) -> bytes:
+    held = io.BytesIO()
+    table.write_parquet(held, compression="zstd")
+    return held.getvalue()
