@@ -28,7 +28,7 @@ ONLY_PYTHON = {"progress"}
 def test_public_names_are_pinned():
     assert assay.__all__ == [
         "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "compare", "crossval",
-        "duplicates", "evaluate", "explain", "export", "improve", "init", "inspect",
+        "diff", "duplicates", "evaluate", "explain", "export", "improve", "init", "inspect",
         "learning_curve", "predict", "report", "run", "schema", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)

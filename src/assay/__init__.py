@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from assay.studies.crossvalidation import crossval
     from assay.studies.learning import learning_curve
     from assay.version import Version, versions
+    from assay.versioning.diffing import diff
 
 _HOMES = {
     "AssayError": "errors",
@@ -40,6 +41,7 @@ _HOMES = {
     "check": "checking",
     "compare": "evaluation.comparison",
     "crossval": "studies.crossvalidation",
+    "diff": "versioning.diffing",
     "duplicates": "duplication",
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
@@ -65,6 +67,7 @@ __all__ = [
     "check",
     "compare",
     "crossval",
+    "diff",
     "duplicates",
     "evaluate",
     "explain",

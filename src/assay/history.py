@@ -81,7 +81,8 @@ def why(version: Version | str | Path, row_id: str, *, out: str | Path = "versio
     False
     """
     opened = version if isinstance(version, Version) else open_version(version, out)
-    decisions = opened.ledger().filter(pl.col("row_id") == row_id).collect().drop("row_id")
+    decisions = opened.ledger().filter(pl.col("row_id") == row_id).collect()
+    decisions = decisions.drop("row_id", "content", strict=False)
     if not decisions.height:
         read = opened.ledger().filter(pl.col("action") == "read")
         some = read.select("row_id").head(3).collect()["row_id"].to_list()

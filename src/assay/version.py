@@ -183,6 +183,12 @@ class Version:
             "reused": self.reused,
         }
 
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of its evaluations, the newest last."""
+        found = (self.path.parent / "runs").glob(f"{self.id}-*/evaluation.json")
+        return [path.parent for path in sorted(found, key=lambda one: one.stat().st_mtime)]
+
     def leaks(self) -> list[str]:
         """What of the leak certificate did not pass, one sentence each."""
         checks = self.manifest.get("certificate", {}).get("checks", [])

@@ -166,6 +166,7 @@ class _Builder:
             del todo, gone, writing
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
             manifest |= {"parent": before.version if before else None, "extras": more}
+            manifest["code"] = code_version(*BUILDING)
             if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:
                 self.progress("certify", 0, 1)
                 manifest["certificate"] = certificate(

@@ -12,7 +12,7 @@ import polars as pl
 
 from assay.building import profile
 from assay.building.plan import FOLD, PARENT, READ, Plan
-from assay.building.prepare import DECIDED, INDEX, LINE, TEXT
+from assay.building.prepare import CONTENT, DECIDED, INDEX, LINE, TEXT
 from assay.cache import Cache
 from assay.component import find
 from assay.exports.part import Exported, Part, exported
@@ -156,7 +156,7 @@ class Writing:
             pl.lit("set aside").alias("action"),
             *("position", "rule", "value", "threshold", "twin"),
         )
-        wanted = [ROW_ID, INDEX, DECIDED, LINE, SOURCE, SPLIT]
+        wanted = [ROW_ID, INDEX, DECIDED, LINE, SOURCE, SPLIT, CONTENT]
         all_rows = pl.concat([rows, gone], how="diagonal")
         all_rows = all_rows.select(name for name in wanted if name in all_rows.columns)
         read = all_rows.select(
@@ -165,6 +165,10 @@ class Writing:
             pl.lit("read").alias("action"),
             pl.col(LINE).cast(pl.Float64).alias("value"),
             pl.col(SOURCE).alias("note"),
+            # Without key columns the id is the content's hash itself.
+            (
+                pl.col(CONTENT) if CONTENT in all_rows.columns else pl.lit(None, dtype=pl.UInt64)
+            ).alias("content"),
         )
         last = len(self.plan.steps) + 2
         split = rows.filter(pl.col(DECIDED).is_null()).select(
@@ -201,6 +205,7 @@ class Writing:
             "threshold",
             "twin",
             "note",
+            "content",
         ]
         whole = lines.select(columns)
         if made.height:
@@ -224,6 +229,7 @@ class Writing:
             *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in blank.items()),
             pl.col(PARENT).alias("twin"),
             pl.lit(None, dtype=pl.String).alias("note"),
+            pl.lit(None, dtype=pl.UInt64).alias("content"),
         )
         split = lines.with_columns(
             pl.lit(last, dtype=pl.Int16).alias("position"),

@@ -17,6 +17,7 @@ import typer
 
 import assay
 from assay.cli.judging import compare, evaluate
+from assay.cli.keeping import diff
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
 from assay.cli.making import build, export, init, report, run
 from assay.cli.shared import (
@@ -40,6 +41,7 @@ __all__ = [
     "check",
     "compare",
     "crossval",
+    "diff",
     "duplicates",
     "evaluate",
     "explain",
@@ -62,6 +64,7 @@ __all__ = [
 _ORDER = (
     *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
     *("build", "evaluate", "compare", "check", "why"),
+    *("versions", "diff"),
 )
 app.registered_commands.sort(
     key=lambda one: (
