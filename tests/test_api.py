@@ -19,6 +19,8 @@ SCRIPT = "<script>alert(1)</script>"
 RENAMED = {
     "export": {"kind": "kind", "to": "to", "given": "parameters", "home": "out"},
     "compare": {"more": "predictions"},
+    "gate": {"form": None},
+    "run": {"annotate": None},
     "evaluate": {"more": "predictions", "out": None},
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
@@ -27,8 +29,9 @@ ONLY_PYTHON = {"progress"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "build", "check", "compare", "crossval",
-        "diff", "duplicates", "evaluate", "explain", "export", "improve", "init", "inspect",
+        "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "compare",
+        "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate", "improve",
+        "init", "inspect",
         "learning_curve", "predict", "report", "run", "schema", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)

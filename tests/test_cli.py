@@ -113,7 +113,9 @@ def test_run_as_json_has_the_parts_that_others_build_upon(shop, document):
     assert set(found["comparisons"][0]) == {
         "a", "b", "metric", "difference", "low", "high", "p", "test"
     }  # fmt: skip
-    assert set(found["gates"][0]) == {"gate", "verdict", "detail"}
+    assert set(found["gates"][0]) == {
+        "gate", "verdict", "detail", "needed", "severity", "code", "figures"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

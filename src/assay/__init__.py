@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.explaining import explain
     from assay.exporting import export
+    from assay.gating import accept, gate
     from assay.history import why
     from assay.improving import improve
     from assay.inspecting import inspect
@@ -37,6 +38,7 @@ _HOMES = {
     "Evaluation": "evaluation.evaluation",
     "Recipe": "recipe",
     "Version": "version",
+    "accept": "gating",
     "build": "building.build",
     "check": "checking",
     "compare": "evaluation.comparison",
@@ -46,6 +48,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "explain": "explaining",
     "export": "exporting",
+    "gate": "gating",
     "improve": "improving",
     "init": "starting",
     "inspect": "inspecting",
@@ -63,6 +66,7 @@ __all__ = [
     "Evaluation",
     "Recipe",
     "Version",
+    "accept",
     "build",
     "check",
     "compare",
@@ -72,6 +76,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "gate",
     "improve",
     "init",
     "inspect",

@@ -58,7 +58,11 @@ def _one(component: Component) -> dict[str, Any]:
     if component.kind == "checks":
         lines += ["", "On the command line", f"  assay inspect SOURCE --checks {component.name}"]
     else:
-        lines += ["", "In a recipe", f"  - {_in_recipe(component.name, parameters)}"]
+        written = _in_recipe(component.name, parameters)
+        gate = component.kind == "gates"
+        lines += ["", "In a recipe", f"  - {written}{':' if gate and '{' not in written else ''}"]
+        if gate:
+            lines.append("    severity: stop  # or warn: shown, and fails nothing")
     if parameters:
         lines += ["", "Parameters"]
     for head, parameter in zip(heads, parameters.values(), strict=True):

@@ -18,13 +18,16 @@ from assay.engine import Engine
 from assay.errors import PredictionsError
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import evaluate_version
-from assay.gates import State, Verdict, judge, overall, pairs
+from assay.gates import Run, Verdict, judge, newest_run, overall, pairs, state_of
+from assay.gating import judged_of, read_gates, run_folder, shown_gates
 from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
+from assay.verdicts.hosts import github
+from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
 
 Progress = Callable[[str, int, int], None]
@@ -67,6 +70,10 @@ class Outcome:
             "report": str(self.report),
         }
 
+    def annotations(self, recipe: str | Path) -> str:
+        """The gates that did not pass as GitHub's workflow commands, at their lines of a recipe."""
+        return github(judged_of(Run(self.version, self.evaluation), self.gates, recipe))
+
     def to_pandas(self) -> Any:
         """The scores as a pandas frame."""
         return as_pandas(self.evaluation.to_polars() if self.evaluation else pl.DataFrame())
@@ -79,8 +86,7 @@ class Outcome:
                 lines.append("These scores were there already; no model was fitted again.")
         if self.gates:
             lines += ["", "gates"]
-            for gate in self.gates:
-                lines += [f"  {gate.verdict:<12}  {gate.gate}", f"{'':16}{gate.detail}"]
+            lines += shown_gates(Run(self.version, self.evaluation), self.gates)
         return "\n".join([*lines, "", f"verdict  {self.verdict}", f"report   {self.report}"])
 
     def _repr_html_(self) -> str:
@@ -90,7 +96,7 @@ class Outcome:
         return "".join([*parts, f"<p>verdict: {self.verdict}</p>"])
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of `assay run`, one to one
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,
     out: str | Path = "versions",
@@ -100,6 +106,7 @@ def run(
     progress: Progress | None = None,
     functions: Iterable[Callable[..., Any] | str | Path] = (),
     commands: bool = False,
+    gates_to: Iterable[str | Path] = (),
 ) -> Outcome:
     """Build a version, score the models on it, hold both against the gates, write the report.
 
@@ -112,6 +119,8 @@ def run(
         progress: called with a stage's name, what is done and how much there is.
         functions: your own functions, or files of them, that the recipe may name.
         commands: let the recipe's models run programs, as `command` does.
+        gates_to: files to write the gates' verdicts to as well; the ending says how: `.xml`
+            JUnit, `.sarif`, `.md` Markdown, `.json` GitLab's code quality.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.
@@ -119,6 +128,7 @@ def run(
     Raises:
         AssayError: the recipe, the source or the place to write to is not fit for it.
     """
+    paths = checked_paths(gates_to)
     with using(own(functions)), allowing_commands(commands):
         loaded = load(recipe)
         if seed is not None:
@@ -131,10 +141,12 @@ def run(
                 reused = True
             elif loaded.models:
                 evaluation = _evaluated(loaded, version, Path(out), folder, progress)
-            verdicts = tuple(judge(loaded.gates, State(version.manifest, evaluation)))
+            made = Run(version, evaluation, folder)
+            verdicts = judge(loaded.gates, state_of(made, loaded))
             verdict = overall(verdicts)
             write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
             path = _write_report(folder, version.manifest, evaluation, verdicts)
+            write(judged_of(made, verdicts, recipe), paths)
         return Outcome(version, evaluation, verdicts, verdict, path, reused)
 
 
@@ -167,18 +179,15 @@ def report(
         evaluation = Evaluation.from_file(what)
         folder = Path(what).parent
         beside = _version_of(evaluation, folder)
-        gates = _read_gates(folder)
+        gates = read_gates(folder) or ()
         return _write_report(
             Path(to or folder), beside.manifest if beside else None, evaluation, gates
         )
     version = what if isinstance(what, Version) else open_version(what, out)
-    runs = sorted(
-        (version.path.parent / RUNS).glob(f"{version.id}-*/{EVALUATION}"),
-        key=lambda path: path.stat().st_mtime,
-    )
-    folder = runs[-1].parent if runs else version.path.parent / RUNS / version.id
-    found = Evaluation.from_file(runs[-1]) if runs else None
-    return _write_report(Path(to or folder), version.manifest, found, _read_gates(folder))
+    made = newest_run(version)
+    folder = run_folder(made)
+    gates = read_gates(folder) or ()
+    return _write_report(Path(to or folder), version.manifest, made.evaluation, gates)
 
 
 def _run_folder(recipe: Recipe, version: Version) -> Path:
@@ -233,12 +242,6 @@ def _write_report(
     with storage_errors(folder):
         write_atomically(path, render(manifest, shown, plain).encode())
     return path
-
-
-def _read_gates(folder: Path) -> list[Mapping[str, Any]]:
-    path = folder / GATES
-    found: list[Mapping[str, Any]] = orjson.loads(path.read_bytes()) if path.exists() else []
-    return found
 
 
 def _version_of(evaluation: Evaluation, folder: Path) -> Version | None:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -32,6 +32,7 @@ from assay.yamltext import Dumper, Places, parse
 FieldType = Literal[
     "string", "integer", "number", "boolean", "datetime", "category", "list", "object"
 ]
+Severity = Literal["stop", "warn"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
@@ -92,6 +93,7 @@ class Use(_Strict):
     name: str
     given: dict[str, Any] = Field(default_factory=dict)
     label: str | None = None
+    severity: Severity | None = None
 
     @property
     def title(self) -> str:
@@ -101,8 +103,9 @@ class Use(_Strict):
     def plain(self) -> Any:
         """As a recipe writes it."""
         given = {name: _plain(value) for name, value in self.given.items()}
-        body: Any = {self.name: given} if given else self.name
-        return {self.name: given, "as": self.label} if self.label else body
+        beside = {"as": self.label, "severity": self.severity}
+        said = {key: value for key, value in beside.items() if value}
+        return {self.name: given, **said} if given or said else self.name
 
 
 def _plain(value: Any) -> Any:
@@ -111,17 +114,21 @@ def _plain(value: Any) -> Any:
 
 
 def _use(value: Any) -> Any:
-    """`name`, `{name: {parameters}}` and `{name: {parameters}, as: label}` are one thing."""
+    """`name`, `{name: {parameters}}` and `{name: {parameters}, as: label}` are one thing.
+
+    A gate may have a `severity` beside it as well.
+    """
     if isinstance(value, str):
         return Use(name=value)
     if isinstance(value, Mapping) and "given" not in value:
-        items = {key: body for key, body in value.items() if key != "as"}
+        items = {key: body for key, body in value.items() if key not in ("as", "severity")}
         if len(items) != 1:
             raise ValueError("write one component as `name` or `name: {parameter: value}`")
         ((name, given),) = items.items()
         if not isinstance(given, Mapping | None):
             raise ValueError(f"the parameters of {name} are a mapping, `{name}: {{key: value}}`")
-        return Use(name=str(name), given=dict(given or {}), label=value.get("as"))
+        beside = {"label": value.get("as"), "severity": value.get("severity")}
+        return {"name": str(name), "given": dict(given or {}), **beside}
     return value
 
 
@@ -253,15 +260,21 @@ def schema() -> dict[str, Any]:
     definitions.pop("Use", None)
     for section in ("steps", "exports", "models", "metrics", "gates"):
         choices: list[dict[str, Any]] = []
+        beside: dict[str, Any] = {"as": {"type": "string"}}
+        if section == "gates":
+            about = "`warn` is shown and never fails a run; `stop` if not given"
+            beside["severity"] = {"enum": list(get_args(Severity)), "description": about}
         for name, component in catalogue(section).items():
             parameters = component.parameters.model_json_schema()
             definitions.update(parameters.pop("$defs", {}))
+            if not parameters.get("required"):
+                parameters = {"anyOf": [parameters, {"type": "null"}]}
             choices.append({"const": name, "description": component.summary})
             choices.append(
                 {
                     "type": "object",
                     "description": component.summary,
-                    "properties": {name: parameters, "as": {"type": "string"}},
+                    "properties": {name: parameters, **beside},
                     "required": [name],
                     "additionalProperties": False,
                 }
@@ -322,6 +335,12 @@ def _check_components(recipe: Recipe, places: Places) -> None:
     for section in ("steps", "exports", "models", "metrics", "gates"):
         for index, use in enumerate(getattr(recipe, section)):
             where = places.where((section, index))
+            if use.severity and section != "gates":
+                raise RecipeError(
+                    f"Only gates have a severity, and {use.name} is one of the {section}.",
+                    where=where,
+                    received=use.severity,
+                )
             bind(find(section, use.name, where=where), use.given, where=where)
 
 

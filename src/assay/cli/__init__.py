@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 import assay
+from assay.cli.gating import accept, gate
 from assay.cli.judging import compare, evaluate
 from assay.cli.keeping import diff
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
@@ -36,6 +37,7 @@ from assay.errors import AssayError
 
 __all__ = [
     "EXIT_CODES",
+    "accept",
     "app",
     "build",
     "check",
@@ -46,6 +48,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "gate",
     "improve",
     "init",
     "inspect",
@@ -63,6 +66,7 @@ __all__ = [
 # As help lists them: in the order in which they are met.
 _ORDER = (
     *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
+    *("gate", "accept", "ci"),
     *("build", "evaluate", "compare", "check", "why"),
     *("versions", "diff"),
 )

@@ -57,6 +57,13 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
     commands: Annotated[
         bool, typer.Option("--allow-commands", help="Let the recipe's models run programs.")
     ] = False,
+    gates_to: Annotated[
+        list[Path] | None,
+        typer.Option("--gates-to", help="Write verdicts: .xml (JUnit), .sarif, .md, .json."),
+    ] = None,
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Tell GitHub of gates that did not pass.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -71,8 +78,11 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
             progress=progress,
             functions=functions or (),
             commands=commands,
+            gates_to=gates_to or (),
         )
     show(outcome.to_dict(), repr(outcome), json)
+    if annotate and (lines := outcome.annotations(recipe)):
+        say(lines)
     raise typer.Exit(EXIT_CODES[outcome.verdict])
 
 

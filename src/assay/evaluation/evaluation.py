@@ -31,6 +31,9 @@ class ModelInfo(_Part):
     model: str
     parameters: dict[str, Any] = {}
     seconds: float | None = None
+    predict_seconds: float | None = Field(
+        default=None, description="of these, what predicting the held-out rows took"
+    )
     cost: float | None = None
     missing: int = Field(default=0, description="rows without a usable prediction")
     unparsable: int = Field(default=0, description="of these, rows whose answer cannot be read")

@@ -21,6 +21,7 @@ from assay.component import Component, bind, find
 from assay.errors import AssayError, MissingExtra, ModelError
 from assay.evaluation.costs import libraries, peak_memory
 from assay.evaluation.evaluation import ModelInfo
+from assay.evaluation.predictions import about
 from assay.evaluation.truth import Truth
 from assay.models import _saving
 from assay.models._commands import commands_allowed
@@ -86,6 +87,8 @@ class Fitting:
             model=use.title,
             parameters=parameters,
             seconds=round(known["seconds"], 3),
+            predict_seconds=known.get("predict_seconds"),
+            cost=known.get("cost"),
             error=known["error"],
             memory_mb=known["memory_mb"],
             seed=self.recipe.seed,
@@ -142,7 +145,12 @@ class Fitting:
         with peak_memory() as memory:
             try:
                 fitted: Fitted = component.function(training, **parameters)
+                asked = time.perf_counter()
                 predicted = fitted.predict(self.held.rows)
+                told = about(use.title, predicted)
+                took = time.perf_counter() - asked if not _looked_up(component) else None
+                known["predict_seconds"] = took if told.seconds is None else told.seconds
+                known["cost"] = told.cost
                 known["chosen"] = _plain(getattr(fitted, "chosen", {}))
                 known["history"] = _plain(getattr(fitted, "history", []))
             except AssayError as refused:
@@ -240,6 +248,11 @@ def _made_of_others(component: Component) -> bool:
 
 def _from_outside(component: Component) -> bool:
     return component.function.__module__ == "assay.models.outside"
+
+
+def _looked_up(component: Component) -> bool:
+    """Whether its predictions were made at another time, so that reading them is no latency."""
+    return _from_outside(component) and "run" not in component.parameters.model_fields
 
 
 def _files(component: Component, parameters: Mapping[str, Any]) -> Iterator[Any]:

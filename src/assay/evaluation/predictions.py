@@ -137,7 +137,8 @@ def about(name: str, frame: pl.DataFrame) -> ModelInfo:
     return ModelInfo(
         model=name,
         error=_common_error(frame),
-        seconds=_summed(frame, "seconds"),
+        seconds=(took := _summed(frame, "seconds")),
+        predict_seconds=took,
         cost=_summed(frame, "cost"),
     )
 

@@ -19,6 +19,8 @@ __all__ = ["command", "file", "people"]
 
 File = Annotated[str, Mark("source")]
 GUESS, PREDICTION, SPLIT = "guess", "prediction", "split"
+SPENT = ("seconds", "cost")
+"""Columns that say what one row's prediction took."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def file(
     """Take predictions that were made elsewhere, matched by the rows' ids.
 
     A row that the file does not hold has no prediction and counts as missing. Columns
-    `proba_<class>` are taken as well where they are there.
+    `proba_<class>`, `seconds` and `cost` are taken as well where they are there.
 
     Args:
         training: what others learn from.
@@ -161,9 +163,9 @@ def command(training: Training, *, run: str, learn: bool = False, seconds: float
     """Ask a program: each row goes to it as a line of JSON, its predictions come back as lines.
 
     A line holds `row_id` and the inputs. The program answers with lines of `row_id` and
-    `prediction`, and for classes optionally `proba_<class>`; without `row_id` its lines answer
-    the rows in order. It is started without a shell, in the folder where assay runs, and only
-    where the caller allows it: `assay run --allow-commands`.
+    `prediction`, optionally `seconds`, `cost` and for classes `proba_<class>`; without `row_id`
+    its lines answer the rows in order. It is started without a shell, in the folder where assay
+    runs, and only where the caller allows it: `assay run --allow-commands`.
 
     Args:
         training: what it may learn from.
@@ -236,14 +238,15 @@ def _matched(rows: pl.DataFrame, table: pl.DataFrame, how: _FromFile) -> pl.Data
 def _shaped(table: pl.DataFrame, how: _FromFile) -> pl.DataFrame:
     columns = {f"proba_{label}" for label in how.classes} & set(table.columns)
     proba = [pl.col(name).cast(pl.Float64, strict=False) for name in sorted(columns)]
+    spent = [pl.col(n).cast(pl.Float64, strict=False) for n in SPENT if n in table.columns]
     if how.column in table.columns:
         plain = pl.col(how.column)
         said = plain.cast(pl.String) if how.classes else plain
-        return table.select(said.alias(PREDICTION), *proba)
+        return table.select(said.alias(PREDICTION), *proba, *spent)
     best = pl.concat_list(proba).list.arg_max()
     names = [name.removeprefix("proba_") for name in sorted(columns)]
     label = best.replace_strict(range(len(names)), names, default=None, return_dtype=pl.String)
-    return table.select(label.alias(PREDICTION), *proba)
+    return table.select(label.alias(PREDICTION), *proba, *spent)
 
 
 def _proba(table: pl.DataFrame) -> bool:
@@ -294,7 +297,7 @@ def _tabled(said: Sequence[dict[str, Any]], ids: pl.Series, run: str) -> pl.Data
     columns = {
         name: pl.Series([_plain(line.get(name)) for line in said], strict=False)
         for name in names
-        if name in (ROW_ID, PREDICTION) or name.startswith("proba_")
+        if name in (ROW_ID, PREDICTION, *SPENT) or name.startswith("proba_")
     }
     table = pl.DataFrame(columns)
     if PREDICTION not in names and not _proba(table):

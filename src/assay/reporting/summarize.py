@@ -28,7 +28,8 @@ def summarize(
     Args:
         manifest: a version's manifest.json, or None.
         evaluation: evaluation.json, or None.
-        gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
+        gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate, optionally
+            `severity` (stop, warn) and `needed` (rows).
         most_details: of how many models the points, confusions and worst rows are shown.
 
     >>> page = summarize({"name": "prices", "rows": {"read": 10, "kept": 8}}, None)
@@ -64,6 +65,7 @@ def summarize(
         "details": shown,
         "more_details": max(0, len(scored.get("details") or {}) - len(shown)),
         "gates": [_gate(gate) for gate in gates],
+        "gates_need": any(finite(gate.get("needed")) is not None for gate in gates),
         "steps": dataset.steps(built),
         "facts": _facts(built, scored),
         "files": [
@@ -79,31 +81,42 @@ def summarize(
 
 
 def verdict(gates: Sequence[Mapping[str, Any]], lead: str = "", scored: bool = False) -> Plain:
-    """One word and one sentence for all gates together.
+    """One word and one sentence for all gates together; those that only warn decide nothing.
 
     >>> verdict([{"gate": "rows", "verdict": "fail"}])["sentence"]
     'One of 1 gate failed: rows.'
     """
     by_word: dict[str, list[str]] = {word: [] for word in VERDICTS}
+    warned: list[str] = []
     for gate in gates:
-        given = _word(gate)
-        by_word[given].append(short(gate.get("gate"), 60))
+        name = short(gate.get("gate"), 60)
+        if not _warns(gate):
+            by_word[_word(gate)].append(name)
+        elif _word(gate) != "pass":
+            warned.append(name)
     failed, open_ones = by_word["fail"], by_word["inconclusive"]
-    total = many(len(gates), "gate")
+    count = sum(len(names) for names in by_word.values())
+    total = many(count, "gate")
+    more = f" {many(len(warned), 'warning')}: {_listed(warned)}." if warned else ""
     if failed:
-        count = "One" if len(failed) == 1 else integer(len(failed))
-        sentence = f"{count} of {total} failed: {_listed(failed)}."
+        few = "One" if len(failed) == 1 else integer(len(failed))
+        sentence = f"{few} of {total} failed: {_listed(failed)}.{more}"
         return {"kind": "fail", "word": "Fail", "sentence": sentence}
     if open_ones:
         open_count = f"{len(open_ones)} of {total}"
-        sentence = f"The data cannot decide {open_count}: {_listed(open_ones)}. None failed."
+        sentence = f"The data cannot decide {open_count}: {_listed(open_ones)}. None failed.{more}"
         return {"kind": "inconclusive", "word": "Inconclusive", "sentence": sentence}
     if gates:
-        sentence = "The only gate passed." if len(gates) == 1 else f"All {total} passed."
-        return {"kind": "pass", "word": "Pass", "sentence": sentence}
+        sentence = "The only gate passed." if count == 1 else f"All {total} passed."
+        sentence = sentence if count else "No gate could have failed this."
+        return {"kind": "pass", "word": "Pass", "sentence": f"{sentence}{more}"}
     word = "Evaluated" if scored else "Built"
     sentence = f"{lead} No gates were asked for.".strip()
     return {"kind": "none", "word": word, "sentence": sentence}
+
+
+def _warns(gate: Mapping[str, Any]) -> bool:
+    return gate.get("severity") == "warn"
 
 
 def _word(gate: Mapping[str, Any]) -> str:
@@ -119,10 +132,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _gate(gate: Mapping[str, Any]) -> Plain:
     word = _word(gate)
+    warned = _warns(gate) and word != "pass"
     return {
         "gate": short(gate.get("gate"), 200),
-        "kind": word,
+        # A warning is no failure, and must not look like one.
+        "kind": "inconclusive" if warned else word,
         "word": word.capitalize(),
+        "severity": "Warns" if _warns(gate) else "Stops",
+        "needed": integer(gate["needed"]) if finite(gate.get("needed")) is not None else "",
         "detail": short(gate.get("detail"), 1000),
     }
 
