@@ -31,10 +31,11 @@ from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
 
 Progress = Callable[[str, int, int], None]
-RUNS, EVALUATION, PREDICTIONS, GATES, REPORT = (
+RUNS, EVALUATION, PREDICTIONS, MODELS, GATES, REPORT = (
     "runs",
     "evaluation.json",
     "predictions.parquet",
+    "models",
     "gates.json",
     "report.html",
 )
@@ -216,7 +217,12 @@ def _evaluated(
     cache = Cache(out / ".cache")
     with cache.in_use() as lock:
         evaluation, predictions, used = evaluate_version(
-            recipe, version, cache, pairs=pairs(recipe.gates), progress=progress
+            recipe,
+            version,
+            cache,
+            pairs=pairs(recipe.gates),
+            progress=progress,
+            models=folder / MODELS,
         )
         cache.keep_only(lock, f"{recipe.name}.models", used)
     folder.mkdir(parents=True, exist_ok=True)
