@@ -183,7 +183,10 @@ def of_classes(
         except PredictionsError as error:
             found.append(none(measure.title, error.what))
             continue
-        own = float(np.nanstd(values, ddof=1)) * math.sqrt(drawn / n)
+        values = values[np.isfinite(values)]
+        if len(values) < DRAWS // 2:
+            value = None  # such as an area where most draws hold one class only
+        own = float(values.std(ddof=1)) * math.sqrt(drawn / n) if len(values) > 1 else math.nan
         found.append(_banded(measure, value, own, shared.get(measure.title), n))
     return found
 
