@@ -194,9 +194,21 @@ def test_schema_and_explain_speak_of_the_same_components():
         assert listed == set(names)
 
 
-@pytest.mark.parametrize("name", [n for names in assay.explain().values() for n in names])
-def test_explain_speaks_plainly_of_every_component(name):
-    found = assay.explain(name)
+def test_a_check_is_explained_by_its_code_as_well():
+    assert assay.explain("f103") == assay.explain("constant", kind="checks")
+
+
+def test_components_of_one_name_are_all_explained():
+    both = assay.explain("constant")["help"]
+
+    assert all(assay.explain("constant", kind=one)["help"] in both for one in ("models", "checks"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in assay.explain().items() for name in names]
+)
+def test_explain_speaks_plainly_of_every_component(kind, name):
+    found = assay.explain(name, kind=kind)
     assert "Annotated" not in found["help"] and "typing." not in found["help"]
     assert found["summary"].endswith(".")
     assert "In a recipe" in found["help"] or "assay inspect SOURCE" in found["help"]

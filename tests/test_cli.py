@@ -197,6 +197,16 @@ def test_a_wrong_request_ends_with_2_and_says_what_to_try(
     assert hint is None or hint in found["error"]["hint"]
 
 
+def test_a_failing_function_of_one_s_own_is_no_defect_of_assay(shop, assay_):
+    Path("mine.py").write_text(
+        "from assay.component import Rows\ndef broken(rows: Rows) -> Rows:\n    return 1 / 0\n"
+    )
+    Path("own.yaml").write_text(json.dumps(shop | {"steps": ["mine.broken"]}))
+    code, _, err = assay_("build", "own.yaml", "--functions", "mine.py", "--workers", 1, "-q")
+    assert code == 2
+    assert "mine.py:3: Your function failed: ZeroDivisionError" in err
+
+
 def test_a_defect_ends_with_70_and_is_told_from_a_failed_gate(shop, assay_, document, monkeypatch):
     monkeypatch.setattr(assay, "versions", lambda *_, **__: 1 / 0, raising=False)
     code, out, err = assay_("versions")

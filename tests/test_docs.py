@@ -41,7 +41,7 @@ def components():
     for kind, names in explain().items():
         lines += ["", f"## {kind}"]
         for name in names:
-            one = explain(name)
+            one = explain(name, kind=kind)
             text = one["help"].partition("\n\n")[2].partition("\n\nIn Python\n")[0]
             opening, _, rest = text.partition("\n\nIn a recipe\n")
             lines += ["", f"### {name}", "", *[line.rstrip() for line in opening.splitlines()]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -42,6 +43,31 @@ def test_it_tells_what_the_build_then_does(tmp_path):
         "threshold": 1.0, "removed": 1, "share": 1 / looked.rows, "clusters": 1,
     }  # fmt: skip
     assert sum(one["size"] * one["clusters"] for one in looked.sizes) == 25
+
+
+@pytest.mark.parametrize("step", ["dedup.near", "dedup.semantic"])
+def test_each_threshold_of_a_crowd_is_counted_as_a_build_would(tmp_path, step):
+    rng, texts = np.random.default_rng(0), []
+    for number in range(200):
+        words = list(BASE)
+        for at in rng.choice(40, int(rng.integers(1, 9)), replace=False):
+            words[at] = f"x{number}y{at}"
+        texts.append(" ".join(words))
+    asked = {"name": "crowd", "source": pl.DataFrame({"text": texts})}
+
+    for move in duplicates(asked | {"steps": [{step: {"columns": "text"}}]}, out=tmp_path).moves:
+        settings = {"columns": "text", "threshold": move["threshold"], "most": 1}
+        built = build(asked | {"steps": [{step: settings}], "certificate": "off"}, out=tmp_path)
+        assert move["removed"] == 200 - built.manifest["rows"]["kept"]
+
+
+def test_other_steps_that_compare_texts_are_passed_over(tmp_path):
+    against = {"dedup.against": {"source": pl.DataFrame({"text": ["lone"]}), "columns": "text"}}
+    asked = recipe() | {"steps": [against, {"dedup.near": {"columns": "text"}}]}
+
+    assert duplicates(asked, out=tmp_path).step == "dedup.near"
+    with pytest.raises(RecipeError, match="against"):
+        duplicates(asked, out=tmp_path, step="dedup.against")
 
 
 def test_pairs_are_a_sample_with_their_differences(tmp_path):

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from assay.building.sketching import sketched
-from assay.errors import RecipeError
 from assay.recipe import Recipe
 from assay.reporting.duplication import render_duplicates
 from assay.rows import as_pandas, hex_ids, uniform
@@ -92,7 +91,7 @@ class Duplicates:
             more = ", …" if len(self.sizes) > 8 else ""
             lines += ["", f"clusters at {self.threshold:g}: {listed}{more} rows"]
         for pair in self.pairs:
-            fate = "goes" if pair["removed"] else "both stay"
+            fate = "one of them goes" if pair["removed"] else "both stay"
             lines += ["", f"{pair['likeness']:.3f}, {fate}: {' and '.join(pair['rows'])}"]
             lines += [f"  {name}: {marked(parts)}" for name, parts in pair["texts"].items()]
         return "\n".join(lines)
@@ -172,31 +171,36 @@ def duplicates(  # noqa: PLR0913 - as the commands that build have
     (0.7, 1, 1)
     """
     from assay.steps._dedup import ranked
-    from assay.steps._search import near_found, semantic_found
+    from assay.steps._search import Found, near_found, semantic_found
 
     found_step, sketches, texts = sketched(
-        recipe, step=step, out=out, workers=workers, progress=progress, functions=functions
-    )
+        recipe, among=LIMITS, step=step, out=out, workers=workers, progress=progress,
+        functions=functions,
+    )  # fmt: skip
     name, settings = found_step.component.name, found_step.parameters
-    if name not in LIMITS:
-        raise RecipeError(
-            f"{found_step.title} is no search for pairs among the rows.", allowed=sorted(LIMITS)
-        )
     own = float(settings["threshold"])
     limits = sorted({own, *(LIMITS[name] if thresholds is None else thresholds)})
     rank = ranked(sketches.rows, settings["keep"], settings["prefer"], name)
-    if name == "dedup.near":
-        found = near_found(sketches, limits[0], rank=rank, within=settings["within"])
-    else:
-        found = semantic_found(sketches, limits[0], rank=rank)
+
+    def look(limit: float) -> Found:
+        if name == "dedup.near":
+            return near_found(sketches, limit, rank=rank, within=settings["within"])
+        return semantic_found(sketches, limit, rank=rank)
+
+    found = look(limits[0])
     count = len(found.leads)
     moves = []
+    sizes, often = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for limit in limits:
-        removed = found.removed(limit)
-        clusters = len(found.above(limit).sizes())
+        # Of a crowd not every pair is taken up, and at another threshold others are.
+        here = look(limit) if found.crowded and limit > limits[0] else found.above(limit)
+        removed, clusters = here.removed(limit), here.sizes()
         share = removed / count if count else 0.0
-        moves.append({"threshold": limit, "removed": removed, "share": share, "clusters": clusters})
-    sizes, often = np.unique(found.above(own).sizes(), return_counts=True)
+        moves.append(
+            {"threshold": limit, "removed": removed, "share": share, "clusters": len(clusters)}
+        )
+        if limit == own:
+            sizes, often = np.unique(clusters, return_counts=True)
     chosen = _sample(found.a, found.b, found.likeness, found.rows, pairs, seed)
     shown = _shown(found.a[chosen], found.b[chosen], found.likeness[chosen], own, texts)
     equal = int(((found.leads >= 0) & (found.leads != np.arange(count))).sum())

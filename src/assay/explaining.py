@@ -16,11 +16,13 @@ _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", t
 _MARKED = {"key": "columns", "value": "columns", "expression": "SQL expression"}
 
 
-def explain(name: str | None = None) -> dict[str, Any]:
+def explain(name: str | None = None, *, kind: str | None = None) -> dict[str, Any]:
     """Say what components there are, or what one of them does and takes.
 
     Args:
-        name: a component; all of them when not given.
+        name: a component, or the code of a check; all of them when not given.
+        kind: `steps`, `models`, `checks`, …, where components of several kinds have the name;
+            else the first is given, and `help` tells of all.
 
     Returns:
         For all: kind to name to first sentence. For one: `name`, `kind`, `summary`, `help` (a
@@ -28,7 +30,7 @@ def explain(name: str | None = None) -> dict[str, Any]:
         is `required`, its `default`, and its JSON `schema`.
 
     Raises:
-        RecipeError: there is no such component.
+        RecipeError: there is no such component or kind.
 
     >>> explain("keep.length")["parameters"]["column"]["type"]
     'column'
@@ -38,13 +40,18 @@ def explain(name: str | None = None) -> dict[str, Any]:
             kind: {title: component.summary for title, component in catalogue(kind).items()}
             for kind in PACKAGES
         }
-    for kind in PACKAGES:
-        if name in catalogue(kind):
-            return _one(catalogue(kind)[name])
-    known = [title for kind in PACKAGES for title in catalogue(kind)]
+    if kind is not None and kind not in PACKAGES:
+        raise RecipeError(
+            f"There is no kind {kind!r}.", allowed=list(PACKAGES), hint=nearest(kind, PACKAGES)
+        )
+    kinds = list(PACKAGES) if kind is None else [kind]
+    components = [one for each in kinds for one in catalogue(each).values()]
+    if found := [_one(one) for one in components if name == one.name or name.upper() == _code(one)]:
+        return found[0] | {"help": "\n\n\n".join(one["help"] for one in found)}
+    known = [one.name for one in components]
     raise RecipeError(
         f"There is no component {name!r}.",
-        allowed=sorted(known),
+        allowed=sorted(set(known)),
         hint=nearest(name, known) or "`assay explain` lists them with what they do",
     )
 
@@ -54,7 +61,9 @@ def _one(component: Component) -> dict[str, Any]:
     parameters = _parameters(component, notes)
     heads = [(title, one["type"], _default(one)) for title, one in parameters.items()]
     widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
-    lines = [f"{component.name}  ({component.kind})", "", opening]
+    code = _code(component)
+    called = f"{component.name}  ({component.kind}{f', {code}' if code else ''})"
+    lines = [called, "", opening]
     if component.kind == "checks":
         lines += ["", "On the command line", f"  assay inspect SOURCE --checks {component.name}"]
     else:
@@ -78,6 +87,12 @@ def _one(component: Component) -> dict[str, Any]:
         "help": "\n".join(lines),
         "parameters": parameters,
     }
+
+
+def _code(check: Component) -> str | None:
+    from assay.checks._running import code_of
+
+    return code_of(check).code if check.kind == "checks" else None
 
 
 def _parameters(component: Component, notes: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import polars as pl
 import yaml
 
 from assay.checks._running import Result, cells, chosen, run_checks
-from assay.checks.finding import Finding, Inspected
+from assay.checks.finding import Finding, Inspected, counted
 from assay.component import using
 from assay.contract.check import check as hold
 from assay.contract.infer import Inferred, infer
@@ -154,7 +154,7 @@ class Inspection:
                 f"  {result.severity(one):<7}  {result.code.code}  {about}{one.says} {one.action}"
             )
         counts = self.counts
-        tally = ", ".join(f"{counts[severity]} {severity}s" for severity in SEVERITIES)
+        tally = ", ".join(counted(counts[one], one, f"{one}s") for one in SEVERITIES)
         lines.append(
             f"{tally}; {counts['passed']} checks passed, {counts['skipped']} skipped, "
             f"{counts['not applicable']} not applicable"

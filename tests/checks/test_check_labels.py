@@ -66,6 +66,16 @@ def test_a_slipped_decimal_point_is_found():
     assert sorted(found.rows.to_list()) == [7, 99]
 
 
+def test_what_is_suggested_has_the_decimals_of_the_field():
+    x = np.arange(500) % 25
+    rows = pl.DataFrame({"x": x, "y": np.where(np.arange(500) == 40, 900, 50 + 10 * x)})
+
+    (found,) = labels.doubtful_numbers(inspected(rows, {"x": "integer", "y": "integer"}, "number"))
+
+    assert found.rows.to_list() == [40]
+    assert 190 <= int(found.values[0]) <= 210
+
+
 def test_equal_rows_of_different_classes_contradict_each_other():
     rows = pl.DataFrame({"t": ["a", "a", "b", "b", None], "y": ["1", "2", "1", "1", "1"]})
 

@@ -31,6 +31,15 @@ def test_a_slipped_decimal_point_is_reported_with_its_step():
     assert found.step["outliers.drop"]["columns"] == ["price"]
 
 
+def test_numbers_that_name_things_are_never_far():
+    numbers = np.append(np.arange(900, 1000), 2)
+    rows = pl.DataFrame({"Clothing ID": numbers, "zip": numbers})
+
+    with pytest.raises(NotApplicable):
+        outliers.far_numbers(inspected(rows))
+    assert outliers.far_numbers(inspected(rows.with_columns(size=pl.Series(numbers))))
+
+
 def test_ordinary_numbers_pass():
     rng = np.random.default_rng(1)
     rows = pl.DataFrame({"a": rng.normal(size=4000), "b": rng.lognormal(size=4000)})

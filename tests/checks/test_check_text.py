@@ -51,6 +51,14 @@ def test_fillers_and_dots_are_next_to_empty_and_nulls_are_not():
     assert found.step == {"keep.length": {"column": "t", "min": 3}}
 
 
+def test_a_short_text_that_recurs_among_long_ones_is_a_filler():
+    rare = ["see title", "No description available."]
+    texts = [*prose(80), *["see the title"] * 6, *rare]
+
+    assert only(text.near_empty_texts(inspected(texts))).rows.to_list() == [*range(80, 86)]
+    assert text.near_empty_texts(inspected([*["I love it"] * 9, *["a nice warm dress"] * 20])) == []
+
+
 def test_a_template_is_seen_through_its_numbers_and_names():
     made = [f"Order {n} for Mr {name} Smith ships in {n % 9} days from our depot"
             for n, name in enumerate(["Ann", "Bob", "Étienne", "李"] * 10)]  # fmt: skip

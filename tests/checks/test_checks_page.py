@@ -67,10 +67,10 @@ def page() -> str:
         if code.code[1] != family:
             family = code.code[1]
             lines += ["", f"## {FAMILIES[family]}"]
-        text = explain(check.name)["help"].partition("\n\n")[2]
+        text = explain(check.name, kind="checks")["help"].partition("\n\n")[2]
         opening = re.split(r"\n\n(?:In a recipe|On the command line|Parameters)\n", text)[0]
         lines += ["", f"### {code.code} {check.name}", "", f"*{code.severity}* · {opening.strip()}"]
-        for title, one in explain(check.name)["parameters"].items():
+        for title, one in explain(check.name, kind="checks")["parameters"].items():
             lines += [
                 *([""] if lines[-1] and not lines[-1].startswith("- ") else []),
                 f"- `{title}` ({one['type']}, default {one['default']}): {one['about']}",
@@ -103,7 +103,7 @@ def test_a_check_has_a_stable_code_and_says_what_to_do(check):
     assert re.fullmatch(r"F[1-9]\d\d", code.code)
     assert code.severity in ("error", "warning", "note")
     assert [code_of(one).code for one in CHECKS].count(code.code) == 1
-    assert explain(check.name)["help"].partition("\n\n")[2]
+    assert explain(check.name, kind="checks")["help"].partition("\n\n")[2]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda one: one.name)

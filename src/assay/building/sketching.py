@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ Texts = Callable[[Sequence[int]], pl.DataFrame]
 def sketched(
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,
+    among: Collection[str],
     step: str | None = None,
     out: str | Path = "versions",
     workers: int | None = None,
@@ -33,7 +34,8 @@ def sketched(
 
     Args:
         recipe: a recipe file, or the recipe itself.
-        step: the step's name or label; the first one with a sketch when not given.
+        among: the components that are meant.
+        step: the step's name or label; the first one of these when not given.
         out: the folder that holds all versions, and the cache.
         workers: how many shards to work on at once.
         progress: called with a stage's name, the shards done and their number.
@@ -47,14 +49,14 @@ def sketched(
         RecipeError: the recipe has no such step.
     """
     with preparing(recipe, Path(out), workers, progress, functions) as (plan, prepared, cache):
-        steps = [one for one in plan.table_steps if one.component.sketch]
+        steps = [one for one in plan.table_steps if one.component.name in among]
         found = next((one for one in steps if step in (None, one.title, one.name)), None)
         if found is None:
             raise RecipeError(
-                "The recipe has no step that compares texts."
+                "The recipe has no step that looks for pairs among its rows."
                 if step is None
-                else f"The recipe has no step {step!r} that compares texts.",
-                allowed=[one.title for one in steps] or "dedup.near: {columns: text}",
+                else f"The recipe has no step {step!r} that looks for pairs among its rows.",
+                allowed=[one.title for one in steps] or f"a step {' or '.join(among)}",
             )
         rows = sketches_of(prepared, found, cache)
         columns = list(dict.fromkeys(found.sketched))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted, places, quoted
 
 __all__ = ["classes", "groups"]
 
@@ -123,7 +123,14 @@ def _one_sided(data: Inspected, name: str, counts: pl.DataFrame) -> list[Finding
     )  # fmt: skip
     if told.is_empty():
         return []
-    return [_finding(data, name, told, f"{told.height:,} groups know one class of {target!r} only")]
+    return [
+        _finding(
+            data,
+            name,
+            told,
+            f"{counted(told.height, 'group knows', 'groups know')} one class of {target!r} only",
+        )
+    ]
 
 
 def _finding(data: Inspected, name: str, told: pl.DataFrame, what: str) -> Finding:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, counted, places, quoted
 
 __all__ = ["spellings", "typos"]
 
@@ -43,9 +43,8 @@ def spellings(data: Inspected) -> Annotated[list[Finding], Code("F111", "warning
             continue
         mended = dict(several.select("code", "best").iter_rows())
         pairs = [f"{text} → {best}" for text, best in several.select("text", "best").iter_rows()]
-        found.append(
-            _finding(data, name, mended, "are another spelling of a more frequent value", pairs)
-        )
+        what = ("value is another spelling", "values are another spelling")
+        found.append(_finding(data, name, mended, what, pairs))
     return found
 
 
@@ -76,17 +75,18 @@ def typos(data: Inspected) -> Annotated[list[Finding], Code("F115", "warning")]:
         if mended:
             text = dict(counts.select("code", "text").iter_rows())
             shown = [f"{text[rare]} → {best}" for rare, best in sorted(mended.items())]
-            found.append(_finding(data, name, mended, "look like slips of the pen", shown))
+            what = ("value looks like a slip of the pen", "values look like slips of the pen")
+            found.append(_finding(data, name, mended, what, shown))
     return found
 
 
 def _finding(
-    data: Inspected, name: str, mended: dict[int, str], what: str, shown: list[str]
+    data: Inspected, name: str, mended: dict[int, str], what: tuple[str, str], shown: list[str]
 ) -> Finding:
     codes = pl.Series(data.codes(name))
     hit = codes.is_in(list(mended))
     return Finding(
-        says=f"{int(hit.sum()):,} values {what}: {quoted(shown)}.",
+        says=f"{counted(int(hit.sum()), *what)}: {quoted(shown)}.",
         action="Bring them to one spelling with `clean.categories`.",
         field=name,
         rows=places(hit),

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted, places, quoted
 from assay.rows import key_hash
 
 __all__ = ["duplicates", "near_duplicates"]
@@ -43,8 +43,8 @@ def duplicates(data: Inspected) -> Annotated[list[Finding], Code("F901", "warnin
     but = f" (but {quoted(beside)})" if beside else ""
     return [
         Finding(
-            says=f"{len(again):,} rows equal an earlier one in every field{but}, in {groups:,} "
-            f"groups ({100 * share:.1f} %).",
+            says=f"{counted(len(again), 'row equals', 'rows equal')} an earlier one in every field"
+            f"{but}, in {counted(groups, 'group', 'groups')} ({100 * share:.1f} %).",
             action="With so few different values they may meet by chance." if share > COINCIDENCE
             else "Keep one of each with `dedup.exact`, before the split.",
             rows=again,
@@ -112,8 +112,8 @@ def near_duplicates(
     groups = len(np.unique(number[again.to_numpy()]))
     return [
         Finding(
-            says=f"{len(again):,} rows have nearly the text of an earlier one "
-            f"({quoted(names)}), in {groups:,} clusters.",
+            says=f"{counted(len(again), 'row has', 'rows have')} nearly the text of an earlier one "
+            f"({quoted(names)}), in {counted(groups, 'cluster', 'clusters')}.",
             action="Look at some with `assay duplicates`, and keep one of each with `dedup.near`.",
             field=names[0] if len(names) == 1 else None,
             rows=again,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, counted, places, quoted
 
 __all__ = ["encoding", "invisible"]
 
@@ -61,7 +61,7 @@ def _wrong(data: Inspected, name: str) -> list[Finding]:
     values = texts.filter(broken).replace_strict(asked, mended)
     return [
         Finding(
-            says=f"{count:,} texts were read in the wrong encoding, such as "
+            says=f"{counted(count, 'text was', 'texts were')} read in the wrong encoding, such as "
             f"{quoted(texts.filter(broken).unique(maintain_order=True), most=2)}.",
             action="`clean.text` tells them back; better, name `read: {encoding: …}`.",
             field=name,
@@ -80,8 +80,8 @@ def _lost(data: Inspected, name: str) -> list[Finding]:
         return []
     return [
         Finding(
-            says=f"{int(lost.sum()):,} texts hold a sign that stands for a lost letter, such as "
-            f"{quoted(texts.filter(lost), most=2)}.",
+            says=f"{counted(int(lost.sum()), 'text holds', 'texts hold')} a sign that stands for a "
+            f"lost letter, such as {quoted(texts.filter(lost), most=2)}.",
             action="Read the source again in the encoding it was written in.",
             field=name,
             rows=places(lost),
@@ -114,7 +114,7 @@ def invisible(data: Inspected) -> Annotated[list[Finding], Code("F114", "warning
             clean = texts.filter(hit).str.replace_all(_CONTROL, "").str.replace_all(_INVISIBLE, "")
             found.append(
                 Finding(
-                    says=f"{count:,} texts hold signs that cannot be seen.",
+                    says=f"{counted(count, 'text holds', 'texts hold')} signs that cannot be seen.",
                     action="Remove them with `clean.text`.",
                     field=name,
                     rows=places(hit),

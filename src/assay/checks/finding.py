@@ -171,6 +171,15 @@ def commonest(values: pl.Series) -> list[str]:
     return counts.sort("rows", "value", descending=[True, False])["value"].to_list()
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """How many, and the words for one or for several.
+
+    >>> counted(1, "value is", "values are"), counted(1200, "value is", "values are")
+    ('1 value is', '1,200 values are')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def quoted(values: Iterable[Any], *, most: int = 3) -> str:
     """A few values as a sentence shows them.
 

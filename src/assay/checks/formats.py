@@ -8,7 +8,7 @@ from typing import Annotated
 
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, counted, places, quoted
 from assay.checks.missing import NOTHING, WORDS
 
 __all__ = ["mixed_formats", "patterns"]
@@ -67,7 +67,7 @@ def _dates(data: Inspected, name: str, counts: pl.DataFrame) -> list[Finding]:
     count = int(hit.sum())
     return [
         Finding(
-            says=f"{count:,} dates are written in another way than the most: "
+            says=f"{counted(count, 'date is', 'dates are')} written in another way than the most: "
             f"{quoted(shapes['text'], most=4)}.",
             action="Write them in one way, and name it as the field's `format` in the contract.",
             field=name,
@@ -116,8 +116,8 @@ def _same_digits(data: Inspected, name: str, counts: pl.DataFrame) -> list[Findi
     hit = codes.is_in(list(mended))
     return [
         Finding(
-            says=f"{int(hit.sum()):,} codes of {length} digits are written in another way than "
-            f"the most: {quoted(odd['text'], most=4)}.",
+            says=f"{counted(int(hit.sum()), 'code', 'codes')} of {length} digits written in "
+            f"another way than the most: {quoted(odd['text'], most=4)}.",
             action="Write them in one way; the field's `pattern` in the contract refuses others.",
             field=name,
             rows=places(hit),
@@ -198,8 +198,8 @@ def _breaking(data: Inspected, name: str, counts: pl.DataFrame, share: float) ->
         hit = pl.Series(data.codes(name)).is_in(odd["code"].to_list())
         return [
             Finding(
-                says=f"{int(hit.sum()):,} values break the pattern that the others keep: "
-                f"{quoted(odd['text'])} beside {quoted(_typical(shaped, known))}.",
+                says=f"{counted(int(hit.sum()), 'value breaks', 'values break')} the pattern that "
+                f"the others keep: {quoted(odd['text'])} beside {quoted(_typical(shaped, known))}.",
                 action="Correct them; the field's `pattern` in the contract refuses them.",
                 field=name,
                 rows=places(hit),

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, commonest, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, commonest, counted, places, quoted
 from assay.checks.missing import NOTHING, WORDS
 from assay.contract.reading import expected
 
@@ -46,7 +46,8 @@ def wrong_type(data: Inspected) -> Annotated[list[Finding], Code("F105", "error"
         shown = commonest(texts.filter(bad))
         found.append(
             Finding(
-                says=f"{count:,} values are no {expected(spec)}: {quoted(shown)}.",
+                says=f"{counted(count, 'value is', 'values are')} no {expected(spec)}: "
+                f"{quoted(shown)}.",
                 action="Correct them, or lose them with `on_violation: 'null'` in the contract.",
                 field=name,
                 rows=places(bad),
@@ -131,8 +132,9 @@ def _units(data: Inspected, name: str, counts: pl.DataFrame, share: float) -> li
     count = int(hit.sum())
     return [
         Finding(
-            says=f"{count:,} numbers are written with a unit or sign that others lack: the field "
-            f"has {forms.height} ways of writing, {quoted(written, most=6)}.",
+            says=f"{counted(count, 'number is', 'numbers are')} written with a unit or sign that "
+            f"others lack: the field has {forms.height} ways of writing, "
+            f"{quoted(written, most=6)}.",
             action="Name the unit once, as the field's `unit` in the contract, and write numbers "
             "alone.",
             field=name,
@@ -227,7 +229,8 @@ def mixed_scales(data: Inspected) -> Annotated[list[Finding], Code("F116", "warn
         by = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
         found.append(
             Finding(
-                says=f"{hits:,} numbers are as large as the others only when multiplied by {by}.",
+                says=f"{counted(hits, 'number is', 'numbers are')} as large as the others only "
+                f"when multiplied by {by}.",
                 action="Convert them to the unit of the others, and name it as the field's `unit`.",
                 field=name,
                 rows=places(fits),

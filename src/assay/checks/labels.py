@@ -167,7 +167,7 @@ def _findings(data: Inspected, found: Doubts, places: pl.Series, quality: str) -
             "what is right teaches which rows are hard.",
             field=data.target,
             rows=doubted["place"].cast(pl.UInt32),
-            values=doubted["suggested"].cast(pl.String),
+            values=_written_alike(doubted["suggested"], data.written[str(data.target)]),
             measured={
                 "judged": found.judged,
                 "in_doubt": doubted.height,
@@ -178,6 +178,15 @@ def _findings(data: Inspected, found: Doubts, places: pl.Series, quality: str) -
             step={"labels.drop": {"target": data.target, "most": _most(share)}},
         )
     ]
+
+
+def _written_alike(values: pl.Series, written: pl.Series) -> pl.Series:
+    """Predictions with as many decimals as the numbers of the field have."""
+    if not values.dtype.is_float():
+        return values.cast(pl.String)
+    decimals = written.cast(pl.String).str.extract(r"\.(\d{1,6})\s*$").str.len_chars().max()
+    digits = decimals if isinstance(decimals, int) else 0
+    return values.map_elements(lambda one: f"{one:.{digits}f}", return_dtype=pl.String)
 
 
 def _most(share: float) -> float:

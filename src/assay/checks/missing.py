@@ -7,7 +7,16 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, Severity, commonest, places, quoted
+from assay.checks.finding import (
+    Code,
+    Finding,
+    Inspected,
+    Severity,
+    commonest,
+    counted,
+    places,
+    quoted,
+)
 from assay.contract.reading import NULL_WORDS
 
 __all__ = ["disguised", "missing"]
@@ -43,8 +52,8 @@ def missing(
     """Fields in which values are missing.
 
     Decide for each whether a row without it is of use (`required: true` in the contract sets it
-    aside), whether it can be filled in (`clean.impute`, fitted on train), or whether that it is
-    missing tells something by itself.
+    aside), whether it can be filled in (`clean.impute`, fitted on train; no free text can), or
+    whether that it is missing tells something by itself.
 
     Args:
         share: from this share of missing values on the finding is a warning.
@@ -64,18 +73,19 @@ def missing(
         part = count / len(gone)
         every = count == len(gone)
         word: Severity | None = "error" if spec.required else "warning" if part >= share else None
-        action = "Fill them in after the split with `clean.impute`, or set the rows aside with "
+        free = spec.type == "string"
+        action = "Keep the gaps" if free else "Fill them in after the split with `clean.impute`"
         found.append(
             Finding(
                 says=f"All {count:,} values are missing." if every
                 else f"{count:,} of {len(gone):,} values are missing ({100 * part:.1f} %).",
                 action="Drop the field, or find out why it is empty." if every
-                else action + "`required: true`.",
+                else f"{action}, or set the rows aside with `required: true`.",
                 field=name,
                 rows=places(gone),
                 measured={"missing": count, "share": part},
                 severity=word,
-                step=None if every else {"clean.impute": {"columns": [name]}},
+                step=None if every or free else {"clean.impute": {"columns": [name]}},
             )
         )  # fmt: skip
     return found
@@ -120,7 +130,8 @@ def _words(data: Inspected, name: str, words: frozenset[str]) -> list[Finding]:
     alone = len({text.strip().lower() for text in shown}) == 1 and not gaps
     return [
         Finding(
-            says=f"{count:,} values say {quoted(shown)}, which means that there is none.",
+            says=f"{counted(count, 'value says', 'values say')} {quoted(shown)}, which means "
+            "that there is none.",
             action="Make them null, for instance with `on_violation: 'null'` in the contract.",
             field=name,
             rows=places(hit),
@@ -207,7 +218,8 @@ def _day_words(data: Inspected, name: str) -> list[Finding]:
 
 def _sentinel(name: str, shown: str, rows: pl.Series, data: Inspected) -> Finding:
     return Finding(
-        says=f"{len(rows):,} values are {shown}, far from all others: it stands for none.",
+        says=f"{counted(len(rows), 'value is', 'values are')} {shown}, far from all others: it "
+        "stands for none.",
         action="Make them null before anything is computed from the field.",
         field=name,
         rows=rows,

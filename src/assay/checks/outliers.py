@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted
+from assay.contract.infer import names_things
 from assay.rows import row_ids
 from assay.steps._far import FEWEST, forest_distances, robust_z, text_distances
 from assay.steps.outliers import THRESHOLDS
@@ -25,8 +26,8 @@ def far_numbers(
 
     Distance is measured in robust standard deviations (median absolute deviation of each side),
     on the scale of logarithms where a field is skewed, so that the long tail of prices or incomes
-    is none (Iglewicz & Hoaglin 1993). Fields of codes, with fewer than 10 different numbers, are
-    not looked at.
+    is none (Iglewicz & Hoaglin 1993). Fields of codes, with fewer than 10 different numbers or a
+    name such as `product_id`, are not looked at.
 
     Args:
         data: what is inspected.
@@ -40,9 +41,10 @@ def far_numbers(
     >>> far_numbers(Inspected(rows, rows, {"price": FieldSpec(type="number")}))[0].rows.to_list()
     [99]
     """
-    if not data.numbers:
+    names = [name for name in data.numbers if not names_things(name)]
+    if not names:
         raise NotApplicable("there is no field of numbers")
-    found = [_far(data, name, threshold) for name in data.numbers]
+    found = [_far(data, name, threshold) for name in names]
     return [one for one in found if one is not None]
 
 
@@ -55,7 +57,7 @@ def _far(data: Inspected, name: str, threshold: float) -> Finding | None:
     rows = rows[np.argsort(-np.abs(z[rows]), kind="stable")]
     middle, most = float(np.median(values[np.isfinite(values)])), values[rows[0]]
     return Finding(
-        says=f"{_count(len(rows), 'value')} far from the others: the farthest is "
+        says=f"{counted(len(rows), 'value is', 'values are')} far from the others: the farthest is "
         f"{most:,.6g}, the median {middle:,.6g}.",
         action="Correct what is a slip of unit or decimal point; keep what is rare and true, or "
         "set it aside where models should not learn from it.",
@@ -86,7 +88,7 @@ def far_rows(
     >>> far_rows(Inspected(rows, rows, {name: FieldSpec(type="number") for name in "ab"}))
     []
     """
-    names = [name for name in data.numbers if name != data.target]
+    names = [name for name in data.numbers if name != data.target and not names_things(name)]
     if len(names) < 2 or data.rows.height < FEWEST:
         raise NotApplicable(f"it takes two fields of numbers and {FEWEST} rows")
     values = data.rows.select(pl.col(names).cast(pl.Float64, strict=False)).to_numpy()
@@ -98,7 +100,7 @@ def far_rows(
     rows = rows[np.argsort(-z[rows], kind="stable")]
     return [
         Finding(
-            says=f"{_count(len(rows), 'row')} odd in all numbers taken together.",
+            says=f"{counted(len(rows), 'row is', 'rows are')} odd in all numbers taken together.",
             action="Look at them: they may be wrong, of another kind, or rare and what matters.",
             rows=pl.Series(rows.astype(np.uint32)),
             measured={"outliers": len(rows), "fields": len(names), "threshold": threshold,
@@ -143,7 +145,7 @@ def far_texts(
             rows = rows[np.argsort(-z[rows], kind="stable")]
             found.append(
                 Finding(
-                    says=f"{_count(len(rows), 'text')} unlike all others.",
+                    says=f"{counted(len(rows), 'text is', 'texts are')} unlike all others.",
                     action="Look at them: they may be of another kind, broken, or misplaced.",
                     field=name,
                     rows=pl.Series(rows.astype(np.uint32)),
@@ -163,7 +165,3 @@ def is_free(texts: pl.Series) -> bool:
     dense = filled.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]").mean()
     many = max(one for one in (words, dense, 0.0) if isinstance(one, int | float))
     return len(filled) >= FEWEST and many >= WORDS
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"

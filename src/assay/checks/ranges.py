@@ -9,7 +9,7 @@ from typing import Annotated
 
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted, places, quoted
 
 __all__ = ["impossible", "rare"]
 
@@ -153,8 +153,8 @@ def rare(
         hit = pl.Series(data.codes(name)).is_in(few["code"].to_list())
         found.append(
             Finding(
-                says=f"{few.height:,} of {counts.height:,} values stand in at most {most - 1:.0f} "
-                f"rows each: {quoted(few['text'])}.",
+                says=f"{few.height:,} of {counted(counts.height, 'value', 'values')} in at most "
+                f"{counted(round(most - 1), 'row', 'rows')} each: {quoted(few['text'])}.",
                 action="Join them to one value, or check that they are not slips of the pen.",
                 field=name,
                 rows=places(hit),

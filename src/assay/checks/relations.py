@@ -20,7 +20,7 @@ from assay.checks._dependencies import (
     pair,
     slips,
 )
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable, places, quoted
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted, places, quoted
 
 __all__ = ["dependencies", "swallowed"]
 
@@ -187,8 +187,8 @@ def _finding(data: Inspected, name: str, said: _Votes) -> list[Finding]:
     about = [" and ".join(left) for left in lefts if (said.by[left] & wrong).any()]
     return [
         Finding(
-            says=f"{count:,} values disagree with the other rows of the same {quoted(about)}: "
-            f"{quoted(shown)}.",
+            says=f"{counted(count, 'value disagrees', 'values disagree')} with the other rows "
+            f"of the same {quoted(about)}: {quoted(shown)}.",
             action="Compare the rows; what most of them say is suggested.",
             field=name,
             rows=places(wrong),

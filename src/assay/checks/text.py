@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import polars as pl
 
-from assay.checks.finding import Code, Finding, Inspected, NotApplicable
+from assay.checks.finding import Code, Finding, Inspected, NotApplicable, counted
 from assay.checks.outliers import is_free
 from assay.errors import MissingExtra
 from assay.rows import text_hash, uniform
@@ -20,6 +20,8 @@ FILLERS = (
     r"(?i)^\W*(?:n/?a|none|null|nil|nothing|no|test|tests|testing|tbd|todo|unknown|asdf+|xxx+|same|"
     r"see above|no comments?|not applicable|lorem ipsum.{0,80}|k\.?\s?a\.?|entf[aä]llt)\W*$"
 )
+RECURS, LONG = 5, 60
+"""Rows in which a short text says nothing of any of them, where so many characters are usual."""
 LETTERS = 3
 """Letters and digits below which a text says next to nothing."""
 SENTENCE = r"[^.!?。！？\n\r]{12,300}"
@@ -33,7 +35,8 @@ SURE = 0.8
 def near_empty_texts(data: Inspected) -> Annotated[list[Finding], Code("F501", "warning")]:
     """Texts of fewer than 3 letters or digits, or of a filler such as `n/a`, among longer ones.
 
-    Missing texts are not counted.
+    Among texts of 60 characters and more, one of less than a third of the usual length that stands
+    word for word in five rows is a filler too, whatever it says. Missing texts are not counted.
 
     Raises:
         NotApplicable: there is no field of free text.
@@ -48,13 +51,17 @@ def near_empty_texts(data: Inspected) -> Annotated[list[Finding], Code("F501", "
     for name in _free(data):
         text = pl.col("t")
         frame = pl.DataFrame({"t": data.rows[name].cast(pl.String)}).with_row_index("place")
-        short = text.str.count_matches(r"[\p{L}\p{N}]") < LETTERS
-        hit = frame.filter(short | text.str.contains(FILLERS))["place"]
+        bare = text.str.count_matches(r"[\p{L}\p{N}]") < LETTERS
+        usual = text.str.len_chars().median()
+        short = (text.str.len_chars() * 3 < usual) & (usual >= LONG)
+        again = pl.len().over("t") >= RECURS
+        hit = frame.filter(bare | text.str.contains(FILLERS) | (short & again))["place"]
         if len(hit):
             share = len(hit) / max(1, frame["t"].count())
             found.append(
                 Finding(
-                    says=f"{_are(len(hit), 'text')} next to empty ({share:.1%}).",
+                    says=f"{counted(len(hit), 'text is', 'texts are')} next to empty "
+                    f"({share:.1%}).",
                     action="Treat them as missing, or set them aside.",
                     field=name,
                     rows=hit,
@@ -102,8 +109,9 @@ def templated_texts(
             share = len(rows) / max(1, texts.count())
             found.append(
                 Finding(
-                    says=f"{_are(len(rows), 'text')} ({share:.1%}) made from "
-                    f"{_count(groups.height, 'template')}: they differ in numbers and names only.",
+                    says=f"{counted(len(rows), 'text is', 'texts are')} ({share:.1%}) made from "
+                    f"{counted(groups.height, 'template', 'templates')}: they differ in "
+                    "numbers and names only.",
                     action="Keep a few of each and both sides of a split apart, or a model learns "
                     "the template and a test set asks for it.",
                     field=name,
@@ -155,8 +163,9 @@ def boilerplate(
             rows = said.join(often, on="s", how="semi")["place"].unique().sort()
             found.append(
                 Finding(
-                    says=f"{_count(often.height, 'sentence')} stand word for word in "
-                    f"{len(rows):,} different texts, the most frequent in {kept['texts'][0]:,}.",
+                    says=f"{counted(often.height, 'sentence stands', 'sentences stand')} word for "
+                    f"word in {len(rows):,} different texts, the most frequent in "
+                    f"{kept['texts'][0]:,}.",
                     action="Remove what says nothing about the row.",
                     field=name,
                     rows=rows,
@@ -202,9 +211,9 @@ def mixed_languages(
         share = others.height / told.height
         found.append(
             Finding(
-                says=f"{_are(others.height, 'text')} not in {main!r} like "
-                f"{usual:,} others, but in {_count(counts.height - 1, 'other language')} "
-                f"({share:.1%}).",
+                says=f"{counted(others.height, 'text is', 'texts are')} not in {main!r} like "
+                f"{usual:,} others, but in {counted(counts.height - 1, 'language', 'languages')} "
+                f"beside it ({share:.1%}).",
                 action="Decide whether they belong; a model of one language learns little from "
                 "few texts of another, and metrics hide how it fails on them.",
                 field=name,
@@ -265,11 +274,3 @@ def _template(texts: pl.Series) -> pl.Series:
         r"\b\p{Lu}[\p{L}\p{N}'’&-]*(?:\s+\p{Lu}[\p{L}\p{N}'’&-]*)*", "X"
     )
     return masked.str.replace_all(r"\s+", " ").str.strip_chars()
-
-
-def _are(count: int, noun: str) -> str:
-    return f"{_count(count, noun)} {'is' if count == 1 else 'are'}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

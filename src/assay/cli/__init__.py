@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -124,12 +125,22 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 - the last net, under panics of Rust as well
         # Python's own exit code would be 1, which says that a gate failed.
         traceback.print_exc()
-        defect = AssayError(
-            f"A defect of assay: {type(error).__name__}: {error}",
-            hint="please report it with the lines above; former versions are as they were",
-        )
-        code = _failed(defect, DEFECT)
+        told = f"{type(error).__name__}: {error}"
+        if place := _in_own_file(error):
+            hint = "the function is your own, from --functions; the lines above lead to it"
+            code = _failed(AssayError(f"Your function failed: {told}", where=place, hint=hint))
+        else:
+            hint = "please report it with the lines above; former versions are as they were"
+            code = _failed(AssayError(f"A defect of assay: {told}", hint=hint), DEFECT)
     sys.exit(code if isinstance(code, int) else PASSED)
+
+
+def _in_own_file(error: BaseException) -> str | None:
+    """The line of a file named on the command line at which an error was raised."""
+    files = {str(Path(one).resolve()) for one in sys.argv[1:] if one.endswith(".py")}
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    own = (one for one in frames if str(Path(one.filename).resolve()) in files)
+    return next((f"{one.filename}:{one.lineno}" for one in own), None)
 
 
 def _failed(error: AssayError, code: int = WRONG) -> int:

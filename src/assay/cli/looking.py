@@ -80,10 +80,13 @@ def schema(
 @app.command()
 def explain(
     name: Annotated[str | None, typer.Argument(help="A component, such as dedup.exact.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Of several with the name: steps, models, checks, …")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List what recipes can name, or show one with its parameters."""
-    document = assay.explain(name)
+    document = assay.explain(name, kind=kind)
     if name:
         text = document["help"]
     else:

@@ -49,6 +49,15 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _MONTHS = ("%b-%Y", "%B %Y", "%Y-%m", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S")
 
 
+def names_things(field: str) -> bool:
+    """Whether a field is called like one that names things, so that its numbers measure nothing.
+
+    >>> names_things("Clothing ID"), names_things("zip"), names_things("price")
+    (True, True, False)
+    """
+    return any(name.search(field) for name in (_CODE_NAME, _KEY_NAME, _GROUP_NAME))
+
+
 @dataclass(frozen=True)
 class Inferred:
     """What a sample of rows shows.

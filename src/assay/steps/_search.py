@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ class Found:
         a, b, likeness: pairs of such rows.
         rank: of each row; the lowest stays.
         rows: the identity of each row.
+        crowded: whether there were so many pairs that not all of them were taken up.
     """
 
     leads: Places
@@ -36,6 +37,7 @@ class Found:
     likeness: Floats
     rank: Places
     rows: npt.NDArray[np.uint64]
+    crowded: bool = False
 
     def removed(self, threshold: float) -> int:
         """How many rows go at this threshold or a higher one."""
@@ -45,13 +47,12 @@ class Found:
         """This and other pairs."""
         together = (np.concatenate((self.a, pairs[0])), np.concatenate((self.b, pairs[1])))
         likeness = np.concatenate((self.likeness, pairs[2]))
-        return Found(self.leads, *together, likeness, self.rank, self.rows)
+        return replace(self, a=together[0], b=together[1], likeness=likeness)
 
     def above(self, threshold: float) -> Found:
         """What would have been found at a higher threshold."""
         good = self.likeness >= threshold
-        pairs = self.a[good], self.b[good], self.likeness[good]
-        return Found(self.leads, *pairs, self.rank, self.rows)
+        return replace(self, a=self.a[good], b=self.b[good], likeness=self.likeness[good])
 
     def sizes(self) -> Places:
         """How many rows each cluster has, the largest last."""
@@ -103,8 +104,8 @@ def find(
     """
     a, b, likeness, crowded = search(None)
     ids = rows.to_numpy()
-    found = Found(leads, a, b, likeness, rank, ids)
-    if not len(crowded):
+    found = Found(leads, a, b, likeness, rank, ids, crowded=len(crowded) > 0)
+    if not found.crowded:
         return found
     wanting = np.zeros(len(leads), dtype=bool)
     wanting[crowded] = True
