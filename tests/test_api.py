@@ -29,7 +29,8 @@ ONLY_PYTHON = {"progress"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "compare",
+        "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "ci",
+        "compare",
         "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate", "improve",
         "init", "inspect",
         "learning_curve", "predict", "report", "run", "schema", "versions", "why",

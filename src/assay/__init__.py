@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.improving import improve
     from assay.inspecting import inspect
     from assay.mainjob import report, run
+    from assay.pipelines.writing import ci
     from assay.predicting import predict
     from assay.recipe import Recipe, schema
     from assay.starting import init
@@ -41,6 +42,7 @@ _HOMES = {
     "accept": "gating",
     "build": "building.build",
     "check": "checking",
+    "ci": "pipelines.writing",
     "compare": "evaluation.comparison",
     "crossval": "studies.crossvalidation",
     "diff": "versioning.diffing",
@@ -69,6 +71,7 @@ __all__ = [
     "accept",
     "build",
     "check",
+    "ci",
     "compare",
     "crossval",
     "diff",

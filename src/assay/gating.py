@@ -95,7 +95,7 @@ def gate(
         recipe: the recipe with the gates; the one that the version was built from if not given.
         monitor: the `monitor.json` of new data that was held against the version, or its content.
         to: files to write the verdicts to as well; the ending says how: `.xml` JUnit, `.sarif`,
-            `.md` Markdown, `.json` GitLab's code quality.
+            `.md` Markdown, `.json` GitLab's code quality, `.txt` text.
         out: the folder that holds all versions.
         functions: your own gates, or files of them, that the recipe may name.
 

@@ -121,7 +121,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         functions: your own functions, or files of them, that the recipe may name.
         commands: let the recipe's models run programs, as `command` does.
         gates_to: files to write the gates' verdicts to as well; the ending says how: `.xml`
-            JUnit, `.sarif`, `.md` Markdown, `.json` GitLab's code quality.
+            JUnit, `.sarif`, `.md` Markdown, `.json` GitLab's code quality, `.txt` text.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.

@@ -159,7 +159,7 @@ def test_files_are_written_as_their_endings_say(tmp_path):
 
 def test_an_ending_that_says_nothing_is_refused_before_any_work(tmp_path):
     with pytest.raises(AssayError, match="ending"):
-        checked_paths([tmp_path / "out.txt"])
+        checked_paths([tmp_path / "out.docx"])
     with pytest.raises(AssayError, match="did you mean 'junit'"):
         form("junti")
 

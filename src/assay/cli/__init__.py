@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 import assay
-from assay.cli.gating import accept, gate
+from assay.cli.gating import accept, ci, gate
 from assay.cli.judging import compare, evaluate
 from assay.cli.keeping import diff
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
@@ -42,6 +42,7 @@ __all__ = [
     "app",
     "build",
     "check",
+    "ci",
     "compare",
     "crossval",
     "diff",

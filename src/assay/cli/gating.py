@@ -10,10 +10,12 @@ import typer
 import assay
 from assay.cli.shared import (
     DEFAULT_OUT,
+    DEFAULT_RECIPE,
     EXIT_CODES,
     Functions,
     Json,
     Out,
+    RecipeFile,
     VersionName,
     app,
     one_of,
@@ -69,3 +71,34 @@ def accept(
             "Gates such as `not_worse: {than: accepted}` compare with it from now on; "
             "`assay ci` writes a pipeline that does so on every change."
         )
+
+
+@app.command()
+def ci(
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="github, gitlab, pre-commit; repeatable.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="The repository's root.")] = Path(),
+    install: Annotated[str | None, typer.Option(help="The command that installs assay.")] = None,
+    functions: Functions = None,
+    commands: Annotated[
+        bool, typer.Option("--allow-commands", help="Let the recipe's models run programs.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a GitHub or GitLab pipeline and a pre-commit hook."""
+    made = assay.ci(
+        recipe,
+        kinds=kinds,
+        to=to,
+        install=install,
+        functions=functions or (),
+        commands=commands,
+        force=force,
+    )
+    show(made.to_dict(), "\n".join(map(str, made.files)), json)
+    if not json:
+        for one in made.next:
+            say(f"next: {one}")

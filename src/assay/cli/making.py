@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
     ] = False,
     gates_to: Annotated[
         list[Path] | None,
-        typer.Option("--gates-to", help="Write verdicts: .xml (JUnit), .sarif, .md, .json."),
+        typer.Option("--gates-to", help="Write verdicts: .xml (JUnit), .sarif, .md, .json, .txt."),
     ] = None,
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Tell GitHub of gates that did not pass.")

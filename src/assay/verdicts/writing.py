@@ -13,7 +13,13 @@ from assay.verdicts.junit import junit
 from assay.verdicts.markdown import markdown
 from assay.verdicts.sarif import sarif
 
-ENDINGS = {".xml": "junit", ".sarif": "sarif", ".md": "markdown", ".json": "gitlab"}
+ENDINGS = {
+    ".xml": "junit",
+    ".sarif": "sarif",
+    ".md": "markdown",
+    ".json": "gitlab",
+    ".txt": "text",
+}
 
 
 def text(judged: Judged) -> str:
