@@ -8,12 +8,14 @@ import subprocess
 from pathlib import Path
 
 import curation_examples as curated
+import monitoring_examples
 import pytest
 import report_examples as examples
 
 from assay.reporting import render
 from assay.reporting.duplication import render_duplicates
 from assay.reporting.inspection import render_inspection
+from assay.reporting.monitoring import render_monitoring
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 pytestmark = [
@@ -136,8 +138,9 @@ def test_findings_can_be_filtered_by_severity_field_and_words(tmp_path):
         render(curated.manifest(), examples.numbers(), examples.GATES),
         render_inspection(curated.inspection()),
         render_duplicates(curated.duplicates()),
+        render_monitoring(monitoring_examples.history()),
     ],
-    ids=["report", "inspection", "duplicates"],
+    ids=["report", "inspection", "duplicates", "monitoring"],
 )
 def test_no_page_is_wider_than_a_telephone(html, tmp_path):
     """At 375 pixels and a scroll bar of 15 only what scrolls by itself is wider than the page."""

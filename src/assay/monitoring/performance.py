@@ -13,7 +13,7 @@ from assay.evaluation.evaluate import score
 from assay.evaluation.measures import Measure
 from assay.evaluation.predictions import outputs
 from assay.models import _saving
-from assay.monitoring.estimation import Estimate, none, of_classes, of_numbers
+from assay.monitoring.estimation import ASSUMED, Estimate, none, of_classes, of_numbers
 from assay.monitoring.learned import calibration_of, losses_of
 from assay.monitoring.reference import Reference, error_of, truth_of
 from assay.recipe import Use
@@ -144,4 +144,5 @@ def _figure(reference: Reference, measure: Measure, found: Estimate, *, estimate
         "share": measure.is_share and before is not None and before.method.startswith("Wilson"),
         "reference_error": first if math.isfinite(first) else None,
         "reference_n": before.n if before else None,
+        "assumption": ASSUMED[reference.evaluation.task] if estimated else None,
     }

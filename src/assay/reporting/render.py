@@ -54,9 +54,8 @@ def written(template: str, page: Mapping[str, Any], *scripts: str) -> str:
     """A whole page from a template that extends the base, with the scripts it needs of its own."""
     environment = _environment()
     script = "\n".join(_source(environment, name) for name in ("script.js", *scripts))
-    style = "\n".join(
-        _source(environment, name) for name in ("style.css", "curation.css", "findings.css")
-    )
+    sheets = ("style.css", "curation.css", "findings.css", "monitoring.css")
+    style = "\n".join(_source(environment, name) for name in sheets)
     return _writable(
         environment.get_template(template).render(
             page=page,
