@@ -19,6 +19,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from assay.urls import hidden, hidden_in
+
 
 class AssayError(Exception):
     """A request that cannot be served.
@@ -29,6 +31,8 @@ class AssayError(Exception):
         received: the value that was refused.
         allowed: what would have been accepted.
         hint: what to try next.
+
+    Whatever of it is an address is shown without user, password and signature.
 
     >>> print(AssayError("No such column.", where="assay.yaml:4", hint="did you mean 'price'?"))
     assay.yaml:4: No such column.
@@ -44,11 +48,11 @@ class AssayError(Exception):
         allowed: Iterable[object] | str | None = None,
         hint: str | None = None,
     ) -> None:
-        self.what = what
-        self.where = where
-        self.received = received
-        self.allowed = allowed if isinstance(allowed, str | None) else tuple(allowed)
-        self.hint = hint
+        self.what = hidden(what)
+        self.where = hidden(where) if where else where
+        self.received = hidden_in(received)
+        self.allowed = hidden_in(allowed if isinstance(allowed, str | None) else tuple(allowed))
+        self.hint = hidden(hint) if hint else hint
         super().__init__(str(self))
 
     def __str__(self) -> str:
