@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +28,8 @@ from pydantic import (
 
 from assay.component import bind, catalogue, find, mark_of
 from assay.errors import RecipeError, nearest
+from assay.places import KINDS, beside, checked, is_place, schemas
+from assay.urls import hidden_in
 from assay.yamltext import Dumper, Places, parse
 
 FieldType = Literal[
@@ -110,7 +113,7 @@ class Use(_Strict):
 
 def _plain(value: Any) -> Any:
     """A frame that was given in Python has no name that a recipe could hold."""
-    return f"<{type(value).__name__}>" if hasattr(value, "__dataframe__") else value
+    return f"<{type(value).__name__}>" if hasattr(value, "__dataframe__") else hidden_in(value)
 
 
 def _use(value: Any) -> Any:
@@ -149,7 +152,10 @@ class Recipe(_Strict):
     """
 
     name: Name
-    source: Any = Field(description="a file, glob, folder or list of them; a data frame in Python")
+    source: Annotated[Any, AfterValidator(checked)] = Field(
+        description="a file, glob, folder, URL or list of them; a query, a table with versions or "
+        "a dataset of a hub; a data frame in Python"
+    )
     read: Read = Read()
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     id: Names = Field(
@@ -196,13 +202,17 @@ class Recipe(_Strict):
         return self
 
     def plain(self) -> dict[str, Any]:
-        """As plain values that YAML and JSON can hold; what has its default is left out."""
+        """As plain values that YAML and JSON can hold; what has its default is left out.
+
+        Addresses are without passwords, so that none is ever written down; write `${NAME}` in a
+        recipe for what the environment shall fill in.
+        """
         body = self.model_dump(mode="python", exclude_defaults=True)
         for section in ("steps", "exports", "models", "metrics", "gates"):
             if section in body:
                 body[section] = [use.plain() for use in getattr(self, section)]
-        if not isinstance(self.source, str | list | dict):
-            body["source"] = f"<{type(self.source).__name__}>"
+        kept = isinstance(self.source, str | list | dict)
+        body["source"] = hidden_in(self.source) if kept else f"<{type(self.source).__name__}>"
         return body
 
     def to_yaml(self) -> str:
@@ -234,12 +244,20 @@ def load(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(f"The recipe cannot be read: {error}.", where=str(path)) from None
     data, places = parse(text, str(path))
     loaded = _validated(data, places)
-    beside = {
+    if isinstance(loaded.source, Mapping) and not is_place(loaded.source):
+        raise RecipeError(
+            "A mapping as `source` names a place, and this one does not say of which kind.",
+            where=places.where(("source",)),
+            received=list(loaded.source),
+            allowed=KINDS,
+            hint=nearest(str(next(iter(loaded.source), "")), KINDS),
+        )
+    moved = {
         section: [_beside(section, use, path.parent) for use in getattr(loaded, section)]
         for section in ("steps", "models")
     }
-    source = _relative(loaded.source, path.parent)
-    return loaded.model_copy(update={"source": source, **beside})
+    source = beside(loaded.source, path.parent)
+    return loaded.model_copy(update={"source": source, **moved})
 
 
 def digest(value: Any) -> str:
@@ -258,6 +276,9 @@ def schema() -> dict[str, Any]:
     body["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     definitions = body.setdefault("$defs", {})
     definitions.pop("Use", None)
+    source, kinds = schemas()
+    body["properties"]["source"] |= source
+    definitions.update(kinds)
     for section in ("steps", "exports", "models", "metrics", "gates"):
         choices: list[dict[str, Any]] = []
         beside: dict[str, Any] = {"as": {"type": "string"}}
@@ -348,17 +369,8 @@ def _beside(section: str, use: Use, folder: Path) -> Use:
     """A component whose other sources are named from the recipe's folder on."""
     hints = find(section, use.name).hints
     moved = {
-        name: _relative(value, folder)
+        name: beside(value, folder)
         for name, value in use.given.items()
         if mark_of(hints.get(name)) == "source"
     }
     return use.model_copy(update={"given": {**use.given, **moved}}) if moved else use
-
-
-def _relative(source: Any, folder: Path) -> Any:
-    if isinstance(source, str):
-        plain = "://" not in source and not Path(source).is_absolute()
-        return str(folder / source) if plain and str(folder) != "." else source
-    if isinstance(source, list):
-        return [_relative(item, folder) for item in source]
-    return source

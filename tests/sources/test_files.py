@@ -149,7 +149,7 @@ def test_what_is_refused_and_how(tmp_path: Path) -> None:
     assert "no file that can be read" in refused(tmp_path / "folder", tmp_path)
     assert "did you mean 'empty.csv'?" in refused(tmp_path / "emty.csv", tmp_path)
     assert "No file matches" in refused(str(tmp_path / "*.tsv"), tmp_path)
-    assert "Only files on this machine" in refused("https://example.org/a.csv", tmp_path)
+    assert "ftp:// are not read" in refused("ftp://example.org/a.csv", tmp_path)
     assert "no such encoding" in refused(
         tmp_path / "book.xlsx", tmp_path, Read(format="csv", encoding="utf-9")
     )

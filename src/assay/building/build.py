@@ -26,9 +26,11 @@ from assay.errors import ContractError, RecipeError, SourceError, nearest
 from assay.exports.part import merge
 from assay.exports.whole import finish
 from assay.own import own
+from assay.places import is_place
 from assay.recipe import Recipe, digest, load
 from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.storage import storage_errors
+from assay.urls import hidden_in
 from assay.version import Version
 
 Progress = Callable[[str, int, int], None]
@@ -122,7 +124,7 @@ class _Builder:
         shards = locate(self.recipe.source, self.recipe.read, self.cache.folder / "spool")
         if not shards:
             raise SourceError("The source is empty.", where=_shown(self.recipe.source))
-        self.used |= {Path(shard.path).name for shard in shards}
+        self.used |= _copies(shards)
         surveyed = self._surveyed(shards)
         plan = make_plan(self.recipe, surveyed)
         absent = _absent(self.recipe, surveyed)
@@ -226,7 +228,7 @@ class _Builder:
             for name in step.sources:
                 source = step.parameters[name]
                 shards = other_shards(source, self.cache.folder / "spool")
-                self.used |= {Path(shard.path).name for shard in shards}
+                self.used |= _copies(shards)
                 alone = other_plan(plan, step, self._columns(shards), _shown(source))
                 read = list(self._over("read", Preparing(alone, self.cache), shards))
                 read = _in_content_order(read)
@@ -288,9 +290,14 @@ class _Surveying:
         return {"columns": dict(known["columns"]), "key": key, "fingerprint": content, **place}
 
 
+def _copies(shards: Iterable[Shard]) -> set[str]:
+    """The files that stand in the cache for a source: what is read, and what that was made from."""
+    return {name for shard in shards for name in (Path(shard.path).name, *shard.kept)}
+
+
 def _shown(source: Any) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
+    if isinstance(source, str | Path) or is_place(source):
+        return str(hidden_in(source))
     return f"<{type(source).__name__}>"
 
 

@@ -18,7 +18,9 @@ from assay.building.decide import Table
 from assay.building.learn import Late
 from assay.building.plan import CONTRACT, READ, Plan
 from assay.building.prepare import DECIDED
+from assay.places import is_place
 from assay.recipe import Recipe, digest
+from assay.urls import hidden_in
 
 Shards = Sequence[Mapping[str, Any]]
 _SPLITS = ("train", "validation", "test")
@@ -129,7 +131,10 @@ def _sources(prepared: Shards) -> list[dict[str, Any]]:
     files: dict[str, dict[str, Any]] = {}
     for shard in prepared:
         start = {"name": shard["name"], "bytes": Path(shard["path"]).stat().st_size}
-        entry = files.setdefault(shard["path"], {**start, "rows": 0, "rejects": 0, "hash": []})
+        at = {"at": shard["at"]} if shard["at"] else {}
+        entry = files.setdefault(
+            shard["path"], {**start, **at, "rows": 0, "rejects": 0, "hash": []}
+        )
         entry["rows"] += shard["rows"] + shard["gone"]
         entry["rejects"] += shard["rejects"]
         entry["hash"].append(shard["fingerprint"])
@@ -169,7 +174,8 @@ def _steps(
 
 
 def _shown(source: Any) -> Any:
-    return source if isinstance(source, str | list) else f"<{type(source).__name__}>"
+    plain = isinstance(source, str | list) or is_place(source)
+    return hidden_in(source) if plain else f"<{type(source).__name__}>"
 
 
 def certificate(

@@ -48,7 +48,7 @@ class Preparing:
         if known is None:
             known = prepare(load(shard, list(self.plan.fields)), self.plan, self.cache, key)
             self.cache.note(key, known, [f"{name}.arrow" for name in parts(self.plan)])
-        place = {"name": shard.name, "path": shard.path, "start": shard.start}
+        place = {"name": shard.name, "path": shard.path, "start": shard.start, "at": shard.at}
         return {**known, **place, "key": key, "fingerprint": content, "fresh": fresh}
 
 

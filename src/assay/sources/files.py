@@ -14,7 +14,7 @@ import orjson
 
 from assay.errors import SourceError, nearest
 from assay.recipe import Read
-from assay.sources import documents, pickles, spool
+from assay.sources import documents, hub, pickles, spool
 from assay.sources.text import cuttable, detect, is_utf8, mark
 
 _SAMPLE = 1 << 16
@@ -47,6 +47,10 @@ class Plain:
     encoding: str = "utf-8"
     notes: tuple[str, ...] = ()
     recoded: bool = False
+    # Where it is a copy of something that is not on this machine: of which version, and what
+    # else was kept here for it.
+    at: str = ""
+    kept: tuple[str, ...] = ()
 
 
 def found(source: Any) -> list[tuple[Path, str]]:
@@ -68,11 +72,7 @@ def found(source: Any) -> list[tuple[Path, str]]:
 
 
 def _expanded(source: str) -> list[tuple[Path, str]]:
-    if "://" in source:
-        raise SourceError(
-            "Only files on this machine can be read.", received=source, hint="download it first"
-        )
-    path = Path(source).expanduser()
+    path = Path(source.removeprefix("file://")).expanduser()
     try:
         if path.is_dir():
             return _folder(path)
@@ -91,7 +91,15 @@ def _expanded(source: str) -> list[tuple[Path, str]]:
     raise SourceError("There is no such file.", where=source, hint=nearest(path.name, beside))
 
 
+def endings() -> list[str]:
+    """How the names of files end that a folder is searched for, packed ones included."""
+    known = sorted(set(_KINDS) - {".txt"})
+    return known + [f"{ending}{packed}" for ending in known for packed in sorted(_PACKED)]
+
+
 def _folder(folder: Path) -> list[tuple[Path, str]]:
+    if saved := hub.saved(folder):
+        return saved
     # A version that assay wrote: its rows, not its quarantine and ledger.
     version = (folder / "manifest.json").exists() and (folder / "data").is_dir()
     root = folder / "data" if version else folder
@@ -103,9 +111,10 @@ def _folder(folder: Path) -> list[tuple[Path, str]]:
         and path.is_file()
     ]
     if not files:
-        known = sorted(set(_KINDS) - {".txt"})
         raise SourceError(
-            "This folder holds no file that can be read.", where=str(folder), allowed=known
+            "This folder holds no file that can be read.",
+            where=str(folder),
+            allowed=sorted(set(_KINDS) - {".txt"}),
         )
     return files
 

@@ -1,12 +1,14 @@
 """A source to shards, a shard to rows.
 
-A source is a file, a glob, a folder, a list of them, or a frame in memory. It is cut into shards:
+A source is a file, a glob, a folder, a URL, a list of them, a query, a table with versions, a
+dataset of a hub, or a frame in memory. It is cut into shards:
 byte ranges of CSV and JSONL, row groups of Parquet, batches of Arrow. Whatever cannot be cut is
 written once as a plain file first. A shard is small, can be pickled, and is read on its own.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +17,14 @@ from typing import Any
 import xxhash
 
 from assay.errors import SourceError
+from assay.places import Hub, Place, Sql, is_place, place
 from assay.recipe import Read
-from assay.sources import csv, cut, files, jsonl, spool, tables
+from assay.sources import csv, cut, files, hub, jsonl, outside, spool, tables
 from assay.sources.dialect import sniff
 from assay.sources.grammar import Dialect
 from assay.sources.loaded import Loaded
 from assay.sources.text import is_utf8, mark, to_utf8
+from assay.urls import is_url
 
 __all__ = ["Dialect", "Loaded", "Shard", "fingerprint", "load", "locate", "survey"]
 
@@ -33,7 +37,8 @@ class Shard:
     """A piece of a source: a byte range of text, or row groups of Parquet, or Arrow's batches.
 
     `name` is how the file is called where it came from, `path` where its bytes are now. `notes`
-    say what was found out about the file; its first shard carries them.
+    say what was found out about the file; its first shard carries them. `at` says which version of
+    a place outside this machine the file is a copy of, `kept` what else lies beside it for that.
     """
 
     path: str
@@ -43,6 +48,8 @@ class Shard:
     stop: int
     dialect: Dialect | None = None
     notes: tuple[str, ...] = ()
+    at: str = ""
+    kept: tuple[str, ...] = ()
 
 
 def locate(source: Any, read: Read, spool: Path, *, shard_bytes: int = SHARD_BYTES) -> list[Shard]:
@@ -63,22 +70,68 @@ def locate(source: Any, read: Read, spool: Path, *, shard_bytes: int = SHARD_BYT
     """
     if shard_bytes < 1:
         raise SourceError("A shard holds at least one byte.", received=shard_bytes)
+    if is_place(source):
+        plains = _of_place(place(source), spool, shard_bytes)
+        return [shard for plain in plains for shard in _cut(plain, read, shard_bytes)]
     if files.is_data(source):
         plain = files.remembered(source, type(source).__name__, spool, shard_bytes)
         return _cut(plain, read, shard_bytes)
     shards: list[Shard] = []
     empty: list[str] = []
-    for path, name in files.found(source):
-        plains = files.plain(path, name, read, spool, shard_bytes)
-        empty += [] if plains else [name]
+    for one in _found(outside.expanded(source), spool):
+        plains = files.plain(one.path, one.name, read, spool, shard_bytes)
+        empty += [] if plains else [one.name]
+        kept = () if one.path.parent != spool else (one.path.name,)
         for plain in plains:
-            shards += _cut(plain, read, shard_bytes)
+            shards += _cut(replace(plain, at=one.at, kept=kept), read, shard_bytes)
     if not shards:
         raise SourceError("There is nothing in this source; it is empty.", where=", ".join(empty))
     if empty:
         said = f"left out because empty: {', '.join(empty)}"
         shards[0] = replace(shards[0], notes=(*shards[0].notes, said))
     return shards
+
+
+def _found(source: Any, spool: Path) -> list[outside.Found]:
+    """The files of a source, those on this machine first, all others brought here."""
+    items = [source] if isinstance(source, str | os.PathLike) else list(source)
+    far = [os.fspath(item) for item in items if _is_far(item)]
+    near = [item for item in items if not _is_far(item)]
+    found = []
+    if near or not far:
+        given = near[0] if isinstance(source, str | os.PathLike) else near
+        found = [outside.Found(path, name) for path, name in files.found(given)]
+    for url in far:
+        found += (
+            hub.fetched(hub.address(url))
+            if url.startswith("hf://")
+            else outside.fetched(url, spool, files.endings())
+        )
+    return found
+
+
+def _is_far(item: Any) -> bool:
+    text = os.fspath(item)
+    return is_url(text) and not text.startswith("file://")
+
+
+def _of_place(source: Place, spool: Path, shard_bytes: int) -> list[files.Plain]:
+    if isinstance(source, Sql):
+        from assay.sources import sql
+
+        return sql.read(source, spool, shard_bytes)
+    if isinstance(source, Hub):
+        read = [
+            replace(plain, at=one.at)
+            for one in hub.fetched(source)
+            for plain in files.plain(one.path, one.name, Read(), spool, shard_bytes)
+        ]
+        if not read:
+            raise SourceError("There is nothing in this dataset; it is empty.", where=source.hub)
+        return read
+    from assay.sources import lake
+
+    return lake.read(source, spool, shard_bytes)
 
 
 def _cut(plain: files.Plain, read: Read, shard_bytes: int) -> list[Shard]:
@@ -97,8 +150,18 @@ def _cut(plain: files.Plain, read: Read, shard_bytes: int) -> list[Shard]:
             dialect = Dialect(head=head, encoding=plain.encoding)
             ranges = cut.cut(plain.path, dialect, quoted=False, shard_bytes=shard_bytes)
     return [
-        Shard(str(plain.path), plain.name, plain.format, start, stop, dialect, () if at else notes)
-        for at, (start, stop) in enumerate(ranges)
+        Shard(
+            str(plain.path),
+            plain.name,
+            plain.format,
+            start,
+            stop,
+            dialect,
+            () if number else notes,
+            plain.at,
+            plain.kept,
+        )
+        for number, (start, stop) in enumerate(ranges)
     ]
 
 

@@ -20,7 +20,7 @@ import xxhash
 from assay.errors import SourceError, StorageError
 
 _CHUNK = 1 << 20
-_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def made(spool: Path, key: str, suffix: str, write: Callable[[Path], None]) -> Path:
@@ -46,7 +46,7 @@ def made(spool: Path, key: str, suffix: str, write: Callable[[Path], None]) -> P
         write(draft)
         draft.replace(target)
     except OSError as error:
-        if error.errno not in _PLACE:
+        if error.errno not in PLACE:
             raise
         raise StorageError(
             f"The plain copy of a source cannot be written: {error.strerror}.",
@@ -166,7 +166,7 @@ def lines(path: Path, how: str, spool: Path, texts: Callable[[], Iterable[bytes]
 
 def records(texts: Iterable[bytes], spool: Path) -> Path:
     """Write records from memory, each one line of JSON, named by their content."""
-    return _by_content(
+    return by_content(
         spool, ".jsonl", lambda draft: draft.write_bytes(b"".join(line + b"\n" for line in texts))
     )
 
@@ -175,7 +175,7 @@ def table(data: pa.Table, spool: Path, shard_bytes: int) -> Path:
     """Write a table from memory as Parquet, named by its content."""
     from assay.sources.tables import write_parquet
 
-    return _by_content(spool, ".parquet", lambda draft: write_parquet(data, draft, shard_bytes))
+    return by_content(spool, ".parquet", lambda draft: write_parquet(data, draft, shard_bytes))
 
 
 def batches(path: Path, spool: Path) -> Path:
@@ -199,7 +199,8 @@ def batches(path: Path, spool: Path) -> Path:
     return made(spool, file_key(path, "arrow"), ".arrow", write)
 
 
-def _by_content(spool: Path, suffix: str, write: Callable[[Path], Any]) -> Path:
+def by_content(spool: Path, suffix: str, write: Callable[[Path], Any]) -> Path:
+    """Write a file that is named by what is in it."""
     draft = made(spool, f"draft-{os.getpid()}-{os.urandom(8).hex()}", suffix, write)
     target = spool / f"{file_key(draft)}{suffix}"
     draft.replace(target)
