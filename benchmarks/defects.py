@@ -6,8 +6,9 @@
 
 Every kind of defect is planted in a copy of its own, and the checks that should tell it are scored
 by cells or rows: what they say of the clean table as well is not counted. Rivals that do the same
-are scored beside them where they are installed; `--rivals PYTHON` names an interpreter that has
-them (`pip install pandas "pandera[pandas]" deepchecks "setuptools<81"`).
+are scored beside them where they are installed; `--rivals PYTHON` names interpreters that have
+them (`pip install "pandera[pandas]" deepchecks "numpy<2" "scikit-learn<1.5" "setuptools<81"
+"category-encoders<2.7"`, beside this one, which has cleanlab).
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@
     python -m benchmarks.near --what rivals     beside datasketch and datatrove, in one run
     python -m benchmarks.near --what pairs      on the known pairs of two real shops
     python -m benchmarks.near --what build      a build with the step and the same without it
+    python -m benchmarks.near --what version    new records against an earlier version
     python -m benchmarks.near --what curve      how often a pair of a given similarity is found
 
 The rivals run in another Python, so that they cost assay no dependency:
 
-    uv venv rivals && uv pip install --python rivals datasketch 'datatrove[processing]' spacy
+    python -m venv rivals
+    rivals/bin/pip install datasketch 'datatrove[io,processing]' orjson spacy
     python -m benchmarks.near --what rivals --rivals-python rivals/bin/python
 """
 
@@ -35,8 +37,8 @@ from benchmarks.near_pairs import known_pairs
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ["title", "description"]
 INSTALL = (
-    "uv venv rivals && uv pip install --python rivals datasketch 'datatrove[processing]' spacy"
-    " and --rivals-python rivals/bin/python"
+    "python -m venv rivals && rivals/bin/pip install datasketch 'datatrove[io,processing]' orjson"
+    " spacy, and --rivals-python rivals/bin/python"
 )
 
 
@@ -160,39 +162,57 @@ def rivals(path: Path, python: str) -> list[dict[str, Any]]:
 
 def with_and_without(path: Path, workers: int) -> list[dict[str, Any]]:
     """Two builds of the same records, one with `dedup.near`, each with an empty cache."""
-    import yaml
-
-    fields = {name: {"type": "string"} for name in COLUMNS}
-    steps: list[dict[str, Any]] = [{"clean.text": {"columns": COLUMNS, "newlines": "space"}}]
     found = []
     for name, more in (("without", []), ("with", [{"dedup.near": {"columns": COLUMNS}}])):
         with tempfile.TemporaryDirectory() as folder:
-            recipe = {
-                "name": "near", "source": str(path.resolve()), "id": ["parent_asin"],
-                "other_fields": "drop", "fields": {**fields, "parent_asin": {"type": "string"}},
-                "steps": [*steps, *more],
-            }  # fmt: skip
-            file = Path(folder) / "near.yaml"
-            file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-            code = "from assay.cli import main; main()"
-            command = [sys.executable, "-c", code, "build", str(file), "--json"]
-            command += ["--workers", str(workers), "--out", str(Path(folder) / "versions")]
-            run = measured(command, folder=ROOT, environment={})
-            if run.code:
-                sys.exit(run.messages[-2000:])
-            rows = json.loads(
-                (Path(json.loads(run.output)["path"]) / "manifest.json").read_text("utf-8")
-            )["rows"]
-            found.append(
-                {
-                    "build": name,
-                    "kept": rows["kept"],
-                    "seconds": run.seconds,
-                    "cpu s": run.cpu,
-                    "peak GB (PSS)": run.pss / 1e9,
-                }
-            )
+            found.append({"build": name} | _built("near", path, more, Path(folder), workers))
     return [one | {"more s": one["seconds"] - found[0]["seconds"]} for one in found]
+
+
+def against_version(path: Path, workers: int) -> list[dict[str, Any]]:
+    """A build of nearly all records, and two of a fiftieth each, held against that version."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    some = len(lines) // 50
+    parts = {"old": lines[: -2 * some], "new": lines[-2 * some : -some], "newer": lines[-some:]}
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        against = {"source": str(Path(folder) / "versions" / "old"), "columns": COLUMNS}
+        for name, part in parts.items():
+            source = Path(folder) / f"{name}.jsonl"
+            source.write_bytes(b"".join(part))
+            step = {"dedup.near": {"columns": COLUMNS}}
+            more = [step if name == "old" else {"dedup.against": against}]
+            built = _built(name, source, more, Path(folder), workers)
+            found.append({"build": name, "records": len(part)} | built)
+    return found
+
+
+def _built(
+    name: str, source: Path, more: list[dict[str, Any]], folder: Path, workers: int
+) -> dict[str, Any]:
+    """What a build of some records took that cleans their texts and then does some more."""
+    import yaml
+
+    steps: list[dict[str, Any]] = [{"clean.text": {"columns": COLUMNS, "newlines": "space"}}]
+    recipe = {
+        "name": name, "source": str(source.resolve()), "id": ["parent_asin"],
+        "other_fields": "drop", "steps": [*steps, *more], "certificate": "off",
+        "fields": {one: {"type": "string"} for one in [*COLUMNS, "parent_asin"]},
+    }  # fmt: skip
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-c", "from assay.cli import main; main()", "build", str(file)]
+    command += ["--json", "--workers", str(workers), "--out", str(folder / "versions")]
+    run = measured(command, folder=ROOT, environment={})
+    if run.code:
+        sys.exit(run.messages[-2000:])
+    manifest = Path(json.loads(run.output)["path"]) / "manifest.json"
+    return {
+        "kept": json.loads(manifest.read_text("utf-8"))["rows"]["kept"],
+        "seconds": run.seconds,
+        "cpu s": run.cpu,
+        "peak GB (PSS)": run.pss / 1e9,
+    }
 
 
 def curve(seed: int = 0, pairs: int = 2_000) -> list[dict[str, Any]]:
@@ -257,7 +277,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--what", choices=["records", "rivals", "pairs", "build", "curve"], required=True
+        "--what", choices=["records", "rivals", "pairs", "build", "version", "curve"], required=True
     )
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--work", type=Path, help="where generated records are kept")
@@ -279,7 +299,8 @@ def main() -> None:
         elif options.what == "rivals":
             print(table(rivals(path, options.rivals_python)))
         else:
-            print(table(with_and_without(path, options.workers)))
+            part = with_and_without if options.what == "build" else against_version
+            print(table(part(path, options.workers)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 import assay
 from assay.component import Column, Columns, Kept, Learned
-from assay.errors import RecipeError
+from assay.errors import RecipeError, VersionError
 
 WORDS = np.array(
     [f"{first}{second}" for first in ("ka", "lo", "mi", "su") for second in "bdfgklmnp"]
@@ -79,6 +79,12 @@ def test_a_version_can_be_what_rows_are_held_against(tmp_path):
     version = assay.build(recipe(pl.concat([rows, products(50, seed=9)]), steps), out=tmp_path)
 
     assert version.rows["kept"] == 50
+    against["source"] = str(former.path.parent)
+    again = assay.build(recipe(pl.concat([rows, products(50, seed=9)]), steps), out=tmp_path / "2")
+    assert again.rows["kept"] == 50
+    former.file(former.manifest["files"][0]).unlink()
+    with pytest.raises(VersionError, match="missing"):
+        assay.build(recipe(rows, steps), out=tmp_path / "3")
 
 
 @pytest.mark.parametrize(

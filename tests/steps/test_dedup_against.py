@@ -91,3 +91,15 @@ def test_other_frames_are_taken_and_other_things_refused():
     for source in (3, pl.DataFrame({"u": ["a"]})):
         with pytest.raises(RecipeError):
             dedup.against(table, source=source, columns=["t"])
+
+
+def test_few_rows_against_many_find_what_many_rows_find():
+    many = pl.DataFrame({"t": [" ".join(f"w{n}x{k}" for k in range(30)) for n in range(40)]})
+    inside = [text.partition(" w5x25")[0] for text in many["t"].head(6)]
+    few = pl.DataFrame({"t": [*inside, "nothing of the kind"]})
+    padded = pl.concat([few, pl.DataFrame({"t": [f"lone row {n}" for n in range(60)]})])
+
+    found = dedup.against(few, source=many, columns=["t"], most=1.0)
+
+    assert found.equals(dedup.against(padded, source=many, columns=["t"]).head(7))
+    assert found["rule"].count() == 6

@@ -17,14 +17,25 @@ from assay.errors import RecipeError, nearest
 from assay.recipe import FieldSpec, Read
 from assay.rows import ROW
 from assay.sources.shards import Shard, locate
-from assay.version import MANIFEST
+from assay.version import MANIFEST, Version, listing
 
 
 def other_shards(source: Any, spool: Path) -> list[Shard]:
-    """The shards of another source; of a version's folder, those of its data."""
-    if isinstance(source, str | Path) and (Path(source) / MANIFEST).is_file():
-        source = [str(file) for file in sorted((Path(source) / "data").glob("*.parquet"))]
+    """The shards of another source; of a version's folder, or of its name's, those of its data.
+
+    Raises:
+        VersionError: a file of the version is missing or damaged.
+    """
+    if isinstance(source, str | Path) and (version := _version(Path(source))):
+        source = [str(version.file(file)) for file in version.manifest["files"]]
     return locate(source, Read(), spool)
+
+
+def _version(folder: Path) -> Version | None:
+    """The version in a folder, or the newest of those that lie in it."""
+    if (folder / MANIFEST).is_file():
+        return Version(folder)
+    return next(reversed(listing(folder.parent, folder.name)), None)
 
 
 def other_plan(plan: Plan, step: Step, surveyed: Mapping[str, frozenset[str]], source: str) -> Plan:

@@ -63,7 +63,7 @@ def shared(ours: Sketches, theirs: Sketches, threshold: float) -> npt.NDArray[np
     The share is of the text with fewer runs, so it is 1 where one text stands inside the other.
     Shares below the threshold, and those of texts of fewer than 13 words, count as 0.
     """
-    other, texts = _index(theirs)
+    other, texts = _index(theirs, ours if len(ours.rows) < len(theirs.rows) else None)
     result = np.zeros(len(ours.rows))
     if not len(other):
         return result
@@ -88,13 +88,19 @@ def shared(ours: Sketches, theirs: Sketches, threshold: float) -> npt.NDArray[np
     return result
 
 
-def _index(theirs: Sketches) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Which text holds which run, and of each text how many it has; equal texts count once."""
+def _index(theirs: Sketches, asked: Sketches | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Which text holds which run, and of each text how many it has; equal texts count once.
+
+    Of many texts only the runs are counted that the few which are asked about hold as well.
+    """
     told = theirs.rows.select(pl.col("_set").is_first_distinct() & pl.col("_set").is_not_null())
     places = told.to_series().arg_true().to_numpy().astype(np.int64)
     lists = theirs.wide(places)["runs"]
     texts = pl.DataFrame({"of": lists.list.len().fill_null(0), "rate": _rate(lists)})
     runs = pl.DataFrame({"run": lists}).with_row_index("text").explode("run").drop_nulls()
+    if asked is not None:
+        wanted = asked.wide(np.arange(len(asked.rows)))["runs"].explode().unique()
+        runs = runs.join(wanted.alias("run").to_frame(), on="run", how="semi")
     common = runs.group_by("run").len().filter(pl.col("len") > COMMON)
     return runs.join(common, on="run", how="anti"), texts.with_row_index("text")
 

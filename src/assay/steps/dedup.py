@@ -49,8 +49,9 @@ def against(
 
     Args:
         table: any frame.
-        source: the other source: in a recipe a path, a glob or a version's folder, in Python a
-            frame. It has the same columns. Nothing is taken out of it or kept of it.
+        source: the other source: in a recipe a path, a glob, a version's folder, or the folder of
+            a name, which is its newest version; in Python a frame. It has the same columns. Nothing
+            is taken out of it or kept of it, and what was read of it once is not read again.
         columns: the columns whose texts are compared, together.
         threshold: the least similarity, or the least share of the shorter text.
         shingle: the size of a run that `dedup.near` would compare by.
