@@ -38,6 +38,10 @@ _SCHEMA = (
         document TEXT NOT NULL,
         UNIQUE (version, hash)
     );
+    CREATE TABLE bases (
+        version TEXT PRIMARY KEY,
+        cells TEXT NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE predictions (
         arrival INTEGER PRIMARY KEY REFERENCES batches,
         parquet BLOB NOT NULL
@@ -108,7 +112,11 @@ class History:
         self._connection, self.path = connection, path
 
     def add(
-        self, batch: Batch, finish: Callable[[list[Batch]], Mapping[str, Any]] | None = None
+        self,
+        batch: Batch,
+        finish: Callable[[list[Batch]], Mapping[str, Any]] | None = None,
+        *,
+        reference: Mapping[str, Sequence[float]] | None = None,
     ) -> Batch:
         """Add a batch, unless it is there already, and give it as the history has it.
 
@@ -116,6 +124,7 @@ class History:
             batch: the new one.
             finish: makes its document out of all batches of this version up to then, in their
                 order and itself among them. Nobody else adds a batch in the meantime.
+            reference: the version's rows by cell; kept as they are first given.
 
         Raises:
             StorageError: the file cannot be written to, or is damaged.
@@ -128,9 +137,14 @@ class History:
                 "INSERT INTO batches (hash, version, name, at, rows, cells, document) "
                 "VALUES (?, ?, ?, ?, ?, ?, '{}')",
                 (batch.hash, batch.version, batch.name, _stamp(batch.at), batch.rows,
-                 json.dumps({name: list(counts) for name, counts in batch.cells.items()})),
+                 _cells(batch.cells)),
             ).lastrowid  # fmt: skip
             added = replace(batch, arrival=int(arrival or 0))
+            if reference is not None:
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO bases VALUES (?, ?)",
+                    (batch.version, _cells(reference)),
+                )
             if batch.predictions is not None:
                 self._connection.execute(
                     "INSERT INTO predictions VALUES (?, ?)", (arrival, _packed(batch.predictions))
@@ -155,6 +169,18 @@ class History:
         """
         with _sqlite_errors(self.path):
             return self._read(version)
+
+    def reference(self, version: str) -> dict[str, list[float]]:
+        """A version's rows by cell, which batches are held against; none where it has no batch.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        with _sqlite_errors(self.path):
+            found = self._connection.execute(
+                "SELECT cells FROM bases WHERE version = ?", (version,)
+            ).fetchone()
+            return json.loads(found[0]) if found else {}
 
     def predictions(self, arrival: int) -> pl.DataFrame | None:
         """What models predicted for a batch.
@@ -370,6 +396,10 @@ def _stamp(at: datetime) -> str:
     """A moment so that texts sort as moments do; one without a zone is in UTC."""
     moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")
+
+
+def _cells(counts: Mapping[str, Sequence[float]]) -> str:
+    return json.dumps({name: list(one) for name, one in counts.items()})
 
 
 def _packed(table: pl.DataFrame) -> bytes:

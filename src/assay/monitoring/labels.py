@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from assay.errors import PredictionsError
+from assay.evaluation.truth import needed
 from assay.evaluation.values import labels
 from assay.rows import ROW_ID
 
@@ -29,20 +30,29 @@ def labels_from(
     >>> labels_from(later, "price", ["sku"], where="later.csv").rows()
     [('a', '3')]
     """
-    named = [ROW_ID] if ROW_ID in table.columns else list(keys)
-    missing = [name for name in [*named, target] if name not in table.columns]
-    if not named or missing:
-        raise PredictionsError(
-            f"There is no column {missing[0]!r}." if missing else "Rows cannot be told apart.",
-            where=where,
-            received=table.columns,
-            allowed=f"`row_id`{''.join(f', or {name!r}' for name in keys)}; and {target!r}",
-            hint="`row_id` is in the predictions; a recipe's `id` names columns of your own",
-        )
-    ids = pl.DataFrame([labels(table[name]).alias(name) for name in named])
-    found = ids.select(pl.concat_str(named, separator="/").alias(ROW_ID))
-    found = found.with_columns(labels(table[target]).alias("value"))
+    needed(table, [target], where)
+    found = pl.DataFrame([ids_of(table, keys, where=where), labels(table[target]).alias("value")])
     found = found.drop_nulls()
     if not found.height:
         raise PredictionsError(f"No row has an id and a {target!r}.", where=where)
     return found
+
+
+def ids_of(table: pl.DataFrame, keys: Sequence[str], *, where: str) -> pl.Series:
+    """The rows' ids: `row_id`, or the columns that make the ids of the recipe.
+
+    Raises:
+        PredictionsError: neither is there.
+    """
+    named = [ROW_ID] if ROW_ID in table.columns else list(keys)
+    if not named:
+        raise PredictionsError(
+            "Rows cannot be told apart.",
+            where=where,
+            received=table.columns,
+            allowed="a column `row_id`",
+            hint="`assay predict` writes it; a recipe's `id` names columns of your own instead",
+        )
+    needed(table, named, where)
+    ids = table.select(labels(table[name]).alias(name) for name in named)
+    return ids.select(pl.concat_str(named, separator="/").alias(ROW_ID))[ROW_ID]
