@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assay.building.again import again, settled
 from assay.building.plan import Plan, make_plan
 from assay.building.prepare import DECIDED, INDEX, LINE, prepare
 from assay.cache import Cache
-from assay.component import find, using
+from assay.component import using
 from assay.errors import ModelError, RecipeError, SourceError, VersionError, nearest
 from assay.evaluation.evaluation import Evaluation
 from assay.models import _saving
 from assay.own import own
-from assay.recipe import FieldSpec, Read, Recipe, Use, load
-from assay.rows import ROW, ROW_ID, as_pandas, hex_ids, parse_expression
+from assay.recipe import Read, Recipe, load
+from assay.rows import ROW, ROW_ID, as_pandas, hex_ids
 from assay.sources.shards import load as load_shard
 from assay.sources.shards import locate, survey
 from assay.storage import storage_errors
@@ -230,7 +231,7 @@ def _predicted(
     for shard in shards:
         for name, seen in survey(shard).items():
             kinds[name] = kinds.get(name, frozenset()) | seen
-    recipe, notes = _recipe(saved, list(kinds), [id] if isinstance(id, str) else id)
+    recipe, notes = _narrowed(saved, list(kinds), [id] if isinstance(id, str) else id)
     plan = make_plan(recipe, dict.fromkeys(recipe.fields, frozenset()))
     missing = [name for name in saved.about["inputs"] if name not in plan.prepared]
     if missing:
@@ -289,7 +290,7 @@ def _table(saved: _Saved, plan: Plan, cache: Cache, key: str, nulled: Counter[st
     )
 
 
-def _recipe(
+def _narrowed(
     saved: _Saved, columns: Sequence[str], id: Sequence[str] | None
 ) -> tuple[Recipe, list[str]]:
     """The part of the version's recipe that can be done to one row at a time.
@@ -299,96 +300,21 @@ def _recipe(
         RecipeError: a column of `id` is not there.
         SourceError: a column that the model needs is not there.
     """
-    manifest = saved.version.manifest
-    recipe = load({**manifest["recipe"], "source": "-"})
-    fields = _fields(recipe, manifest)
-    target = recipe.target
-    keys = list(id) if id is not None else [name for name in recipe.id if name in columns]
-    for name in keys:
-        if name not in columns:
-            raise RecipeError(
-                f"id: there is no column {name!r}.", allowed=columns, hint=nearest(name, columns)
-            )
-    notes: list[str] = []
-    steps: list[Use] = []
-    there = {name for name in fields if name in columns and name != target}
-    for use, said in zip(recipe.steps, manifest["steps"][2:], strict=True):
-        component = find("steps", use.name)
-        if component.data == "kept":
-            _refuse_learned(use, said, saved)
-            continue
-        if component.data == "table":
-            continue
-        kept, gone = _of_columns(use, target, there)
-        if kept is not None:
-            steps.append(kept)
-            there |= set(component.marked(said["parameters"], "new number"))
-            there |= set(component.marked(said["parameters"], "new integer"))
-            there |= set(component.marked(said["parameters"], "new string"))
-        elif gone != target:
-            notes.append(f"{use.title} was left out: there is no column {gone!r}")
-    absent = [name for name in saved.about["inputs"] if name in fields and name not in columns]
+    manifest, inputs = saved.version.manifest, saved.about["inputs"]
+    found = again(manifest, columns, id=id, without=manifest["recipe"].get("target"))
+    touched = next((name for name in inputs if name in found.learned), None)
+    if touched is not None:
+        raise ModelError(
+            f"The step {found.learned[touched]} learned from the training rows and changed "
+            f"{touched!r}.",
+            hint="only steps that look at one row at a time can be done again for new rows",
+        )
+    fields = settled(load({**manifest["recipe"], "source": "-"}), manifest)
+    absent = [name for name in inputs if name in fields and name not in columns]
     if absent:
         raise SourceError(
             f"The source has no column {absent[0]!r}, which the model needs.",
             allowed=columns,
             hint=nearest(absent[0], columns),
         )
-    rules = {
-        name: rule
-        for name, rule in recipe.rules.items()
-        if set(parse_expression(rule).meta.root_names()) <= there
-    }
-    chosen = {name: spec for name, spec in fields.items() if name in columns and name != target}
-    for name in keys:
-        chosen.setdefault(name, FieldSpec(type="string"))
-    narrowed = Recipe(
-        name=recipe.name, source="-", seed=recipe.seed, id=keys, fields=chosen,
-        other_fields="drop", rules=rules, steps=steps,
-    )  # fmt: skip
-    return narrowed, notes
-
-
-def _fields(recipe: Recipe, manifest: Mapping[str, Any]) -> dict[str, FieldSpec]:
-    """The contract as the build settled it: the recipe's fields, and what was found beside."""
-    found = dict(recipe.fields)
-    made = {
-        name
-        for use, said in zip(recipe.steps, manifest["steps"][2:], strict=True)
-        for mark in ("new number", "new integer", "new string")
-        for name in find("steps", use.name).marked(said["parameters"], mark)
-    }
-    for name, field in manifest["fields"].items():
-        if name not in found and name not in made:
-            found[name] = FieldSpec(type=field["type"])
-    return found
-
-
-def _refuse_learned(use: Use, said: Mapping[str, Any], saved: _Saved) -> None:
-    component = find("steps", use.name)
-    named = component.marked(said["parameters"], "value")
-    touched = [name for name in saved.about["inputs"] if not named or name in named]
-    if said["changed"] and touched:
-        raise ModelError(
-            f"The step {use.title} learned from the training rows and changed {touched[0]!r}.",
-            hint="only steps that look at one row at a time can be done again for new rows",
-        )
-
-
-def _of_columns(use: Use, target: str | None, there: set[str]) -> tuple[Use | None, str | None]:
-    """The step as far as the columns that are there go, or the column for want of which it goes."""
-    component = find("steps", use.name)
-    named = component.marked(use.given, "value") + component.marked(use.given, "key")
-    for expression in component.marked(use.given, "expression"):
-        named += parse_expression(expression).meta.root_names()
-    gone = [name for name in named if name not in there]
-    if not gone:
-        return use, None
-    listed = {
-        name: [column for column in value if column in there]
-        for name, value in use.given.items()
-        if isinstance(value, list) and set(value) & set(gone)
-    }
-    if listed and all(listed.values()) and set(gone) <= {target}:
-        return use.model_copy(update={"given": {**use.given, **listed}}), None
-    return None, gone[0]
+    return found.recipe, list(found.notes)
