@@ -22,6 +22,7 @@ RENAMED = {
     "gate": {"form": None},
     "run": {"annotate": None},
     "evaluate": {"more": "predictions", "out": None},
+    "monitor": {"floor": "floors"},
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
 ONLY_PYTHON = {"progress"}
@@ -33,7 +34,7 @@ def test_public_names_are_pinned():
         "compare",
         "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate", "improve",
         "init", "inspect",
-        "learning_curve", "predict", "report", "run", "schema", "versions", "why",
+        "learning_curve", "monitor", "predict", "report", "run", "schema", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))
@@ -60,7 +61,9 @@ def test_every_command_has_a_function_of_the_same_name_and_parameters(command):
     renamed = RENAMED.get(command, {})
     wanted = {renamed.get(option, option) for option in options} - {None}
     given = set(inspect.signature(getattr(assay, command)).parameters) - ONLY_PYTHON
-    given -= {"inspect": {"read", "fields"}, "predict": {"read"}}.get(command, set())
+    given -= {"inspect": {"read", "fields"}, "predict": {"read"}, "monitor": {"read"}}.get(
+        command, set()
+    )
     assert wanted == given
 
 

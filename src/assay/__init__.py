@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.explaining import explain
     from assay.exporting import export
     from assay.gating import accept, gate
+    from assay.guarding import monitor
     from assay.history import why
     from assay.improving import improve
     from assay.inspecting import inspect
@@ -55,6 +56,7 @@ _HOMES = {
     "init": "starting",
     "inspect": "inspecting",
     "learning_curve": "studies.learning",
+    "monitor": "guarding",
     "predict": "predicting",
     "report": "mainjob",
     "run": "mainjob",
@@ -84,6 +86,7 @@ __all__ = [
     "init",
     "inspect",
     "learning_curve",
+    "monitor",
     "predict",
     "report",
     "run",

@@ -66,16 +66,14 @@ def told_apart(
     train = sample["_train"].to_numpy()
     names = [name for name, kind in kinds.items() if kind != "text"]
     plain = (
-        np.stack([_numbered(sample[name], kinds[name]) for name in names], axis=1)
-        if names
-        else None
+        np.stack([numbered(sample[name], kinds[name]) for name in names], axis=1) if names else None
     )
     ways: list[tuple[float, float]] = []
     if plain is not None and plain.size:
-        ways.append(_mean_auc(_by_trees(plain, train, fold), train, fold))
+        ways.append(mean_auc(by_trees(plain, train, fold), train, fold))
     if texts:
         x = hashed([sample[name] for name in texts])
-        ways.append(_mean_auc(_by_words(x, train, fold), train, fold))
+        ways.append(mean_auc(by_words(x, train, fold), train, fold))
     if not ways:
         return None
     value, variance = max(ways)
@@ -89,7 +87,8 @@ def told_apart(
     return Told(value, max(0.0, value - reach), min(1.0, value + reach), counts, fields)
 
 
-def _numbered(column: pl.Series, kind: str) -> Floats:
+def numbered(column: pl.Series, kind: str) -> Floats:
+    """A number as it is, a category as its place by frequency."""
     if kind == "number":
         return finite(column)
     # Rarer values have higher codes, so that a tree can part them from the frequent ones.
@@ -102,7 +101,8 @@ def _numbered(column: pl.Series, kind: str) -> Floats:
     return found
 
 
-def _by_trees(x: Floats, train: npt.NDArray[np.bool_], fold: Integers) -> Floats:
+def by_trees(x: Floats, train: npt.NDArray[np.bool_], fold: Integers) -> Floats:
+    """How surely each row is one of train, said by trees that learned from the other folds."""
     import xgboost as xgb
 
     told = np.zeros(len(train))
@@ -121,7 +121,8 @@ def _by_trees(x: Floats, train: npt.NDArray[np.bool_], fold: Integers) -> Floats
     return told
 
 
-def _by_words(x: Any, train: npt.NDArray[np.bool_], fold: Integers) -> Floats:
+def by_words(x: Any, train: npt.NDArray[np.bool_], fold: Integers) -> Floats:
+    """The same said by a linear model of words."""
     from sklearn.linear_model import SGDClassifier
 
     told = np.zeros(len(train))
@@ -135,7 +136,7 @@ def _by_words(x: Any, train: npt.NDArray[np.bool_], fold: Integers) -> Floats:
     return told
 
 
-def _mean_auc(scores: Floats, train: npt.NDArray[np.bool_], fold: Integers) -> tuple[float, float]:
+def mean_auc(scores: Floats, train: npt.NDArray[np.bool_], fold: Integers) -> tuple[float, float]:
     """The mean over the folds, each of which was told by a model of its own, and its variance."""
     found = [auc(scores[fold == number], train[fold == number]) for number in range(FOLDS)]
     values, variances = np.array(found).T

@@ -22,6 +22,7 @@ from assay.cli.judging import compare, evaluate
 from assay.cli.keeping import diff
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
 from assay.cli.making import build, export, init, report, run
+from assay.cli.monitoring import monitor
 from assay.cli.shared import (
     DEFECT,
     EXIT_CODES,
@@ -56,6 +57,7 @@ __all__ = [
     "inspect",
     "learning_curve",
     "main",
+    "monitor",
     "predict",
     "report",
     "run",
@@ -69,7 +71,7 @@ __all__ = [
 _ORDER = (
     *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
     *("gate", "accept", "ci"),
-    *("build", "evaluate", "compare", "check", "why"),
+    *("build", "evaluate", "compare", "check", "monitor", "why"),
     *("versions", "diff"),
 )
 app.registered_commands.sort(
