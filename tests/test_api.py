@@ -31,10 +31,9 @@ ONLY_PYTHON = {"progress"}
 def test_public_names_are_pinned():
     assert assay.__all__ == [
         "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "ci",
-        "compare",
-        "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate", "improve",
-        "init", "inspect",
-        "learning_curve", "monitor", "predict", "report", "run", "schema", "versions", "why",
+        "compare", "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate",
+        "improve", "init", "inspect", "learning_curve", "lineage", "monitor", "predict", "prune",
+        "report", "restore", "run", "runs", "schema", "tag", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))

@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from assay.starting import init
     from assay.studies.crossvalidation import crossval
     from assay.studies.learning import learning_curve
+    from assay.tracking.listing import runs
     from assay.version import Version, versions
     from assay.versioning.diffing import diff
+    from assay.versioning.pruning import prune
+    from assay.versioning.restoring import restore
+    from assay.versioning.tagging import tag
+    from assay.versioning.tracing import lineage
 
 _HOMES = {
     "AssayError": "errors",
@@ -56,11 +61,16 @@ _HOMES = {
     "init": "starting",
     "inspect": "inspecting",
     "learning_curve": "studies.learning",
+    "lineage": "versioning.tracing",
     "monitor": "guarding",
     "predict": "predicting",
+    "prune": "versioning.pruning",
     "report": "mainjob",
+    "restore": "versioning.restoring",
     "run": "mainjob",
+    "runs": "tracking.listing",
     "schema": "recipe",
+    "tag": "versioning.tagging",
     "versions": "version",
     "why": "history",
 }
@@ -86,11 +96,16 @@ __all__ = [
     "init",
     "inspect",
     "learning_curve",
+    "lineage",
     "monitor",
     "predict",
+    "prune",
     "report",
+    "restore",
     "run",
+    "runs",
     "schema",
+    "tag",
     "versions",
     "why",
 ]

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import xxhash
 
+from assay.errors import StorageError
 from assay.sharing import hash_file
 
 
@@ -92,6 +93,24 @@ class Cache:
         finally:
             os.close(lock)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the folder to oneself: no build is at work, and none begins meanwhile.
+
+        Raises:
+            StorageError: a build is at work.
+        """
+        with self.in_use() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StorageError(
+                    "A build is at work here.",
+                    where=str(self.folder.parent),
+                    hint="try again when it has ended",
+                ) from None
+            yield
+
     def keep_only(self, lock: int, owner: str, keys: Iterable[str]) -> None:
         """Say which entries an owner's newest build used, and delete what no owner uses.
 
@@ -104,8 +123,14 @@ class Cache:
             path.write_bytes(orjson.dumps(sorted(keys)))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._clean(lists)
         except BlockingIOError:
-            return
+            pass
+        finally:
+            # The work goes on; and a lock that could not be had alone is lost as it was.
+            fcntl.flock(lock, fcntl.LOCK_SH)
+
+    def _clean(self, lists: Path) -> None:
         used = {key for file in lists.glob("*.json") for key in _keys(file)}
         for file in self.folder.glob("??/*"):
             if file.name.partition(".")[0] not in used or file.suffix == ".part":

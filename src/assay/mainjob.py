@@ -17,6 +17,7 @@ from assay.component import in_use, using
 from assay.engine import Engine
 from assay.errors import PredictionsError
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.fits import outside
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import Run, Verdict, judge, newest_run, overall, pairs, state_of
 from assay.gating import judged_of, read_gates, run_folder, shown_gates
@@ -26,6 +27,7 @@ from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
+from assay.tracking.recording import Recording, recorded
 from assay.verdicts.hosts import github
 from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
@@ -52,6 +54,8 @@ class Outcome:
         verdict: `pass`, `fail` or `inconclusive`, over all gates.
         report: the path of the report.
         reused: whether the evaluation was there already and no model was fitted again.
+        run: its id in the record of runs, which `runs` lists.
+        notes: what could not be done beside, such as recording the run.
     """
 
     version: Version
@@ -60,6 +64,8 @@ class Outcome:
     verdict: str
     report: Path
     reused: bool = False
+    run: str = ""
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON document of `assay run --json`."""
@@ -69,6 +75,8 @@ class Outcome:
             "gates": [asdict(verdict) for verdict in self.gates],
             "verdict": self.verdict,
             "report": str(self.report),
+            "run": self.run,
+            "notes": list(self.notes),
         }
 
     def annotations(self, recipe: str | Path) -> str:
@@ -88,7 +96,8 @@ class Outcome:
         if self.gates:
             lines += ["", "gates"]
             lines += shown_gates(Run(self.version, self.evaluation), self.gates)
-        return "\n".join([*lines, "", f"verdict  {self.verdict}", f"report   {self.report}"])
+        lines += ["", f"verdict  {self.verdict}", f"report   {self.report}"]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         parts = [self.version._repr_html_()]
@@ -134,21 +143,24 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         loaded = load(recipe)
         if seed is not None:
             loaded = loaded.model_copy(update={"seed": seed})
-        version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
-        folder = _run_folder(loaded, version)
-        with storage_errors(folder):
-            evaluation, reused = _finished(folder), False
-            if evaluation is not None:
-                reused = True
-            elif loaded.models:
-                evaluation = _evaluated(loaded, version, Path(out), folder, progress)
-            made = Run(version, evaluation, folder)
-            verdicts = judge(loaded.gates, state_of(made, loaded))
-            verdict = overall(verdicts)
-            write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
-            path = _write_report(folder, version.manifest, evaluation, verdicts)
-            write(judged_of(made, verdicts, recipe), paths)
-        return Outcome(version, evaluation, verdicts, verdict, path, reused)
+        with recorded(Recording(Path(out), loaded)) as record:
+            version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
+            folder = _run_folder(loaded, version)
+            record.version, record.folder = version, folder
+            with storage_errors(folder):
+                evaluation, reused = _finished(folder), False
+                if evaluation is not None:
+                    reused = True
+                elif loaded.models:
+                    evaluation = _evaluated(loaded, version, Path(out), folder, progress)
+                made = Run(version, evaluation, folder)
+                verdicts = judge(loaded.gates, state_of(made, loaded))
+                verdict = overall(verdicts)
+                write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
+                path = _write_report(folder, version.manifest, evaluation, verdicts)
+                write(judged_of(made, verdicts, recipe), paths)
+        notes = record.finished(evaluation, [asdict(gate) for gate in verdicts], verdict)
+        return Outcome(version, evaluation, verdicts, verdict, path, reused, record.id, notes)
 
 
 def report(
@@ -199,6 +211,7 @@ def _run_folder(recipe: Recipe, version: Version) -> Path:
     rest = [recipe.seed, recipe.target, recipe.task, recipe.inputs, recipe.positive]
     rest.append(code_version("models", "evaluation"))
     rest += [component.version() for component in in_use()]
+    rest += outside(recipe)
     return version.path.parent / RUNS / f"{version.id}-{digest([asked, rest])[:8]}"
 
 
@@ -223,6 +236,8 @@ def _evaluated(
             pairs=pairs(recipe.gates),
             progress=progress,
             models=folder / MODELS,
+            # What is fitted outlives an interruption: whoever builds meanwhile leaves it alone.
+            keep=lambda keys: cache.keep_only(lock, f"{recipe.name}.models", keys),
         )
         cache.keep_only(lock, f"{recipe.name}.models", used)
     folder.mkdir(parents=True, exist_ok=True)

@@ -186,7 +186,10 @@ class Version:
     @property
     def runs(self) -> list[Path]:
         """The folders of its evaluations, the newest last."""
-        found = (self.path.parent / "runs").glob(f"{self.id}-*/evaluation.json")
+        # Whoever was restored has the evaluations of the one with the same rows.
+        same = [self.id, *filter(None, [self.manifest.get("restored_from")])]
+        runs = self.path.parent / "runs"
+        found = [path for id in same for path in runs.glob(f"{id}-*/evaluation.json")]
         return [path.parent for path in sorted(found, key=lambda one: one.stat().st_mtime)]
 
     def leaks(self) -> list[str]:

@@ -19,7 +19,7 @@ import typer
 import assay
 from assay.cli.gating import accept, ci, gate
 from assay.cli.judging import compare, evaluate
-from assay.cli.keeping import diff
+from assay.cli.keeping import diff, lineage, prune, restore, runs, tag
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
 from assay.cli.making import build, export, init, report, run
 from assay.cli.monitoring import monitor
@@ -56,12 +56,17 @@ __all__ = [
     "init",
     "inspect",
     "learning_curve",
+    "lineage",
     "main",
     "monitor",
     "predict",
+    "prune",
     "report",
+    "restore",
     "run",
+    "runs",
     "schema",
+    "tag",
     "versions",
     "why",
 ]
@@ -72,7 +77,7 @@ _ORDER = (
     *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
     *("gate", "accept", "ci"),
     *("build", "evaluate", "compare", "check", "monitor", "why"),
-    *("versions", "diff"),
+    *("runs", "versions", "diff", "lineage", "tag", "restore", "prune"),
 )
 app.registered_commands.sort(
     key=lambda one: (

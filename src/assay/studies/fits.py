@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -144,10 +143,8 @@ class Bench:
             keep: the keys of other entries that the study uses.
         """
         keys = list(dict.fromkeys(fit.key for fit in fits))
-        # Said before any work is done, so that a run that is killed finds it again; and then the
-        # cache is shared again, which `keep_only` had for itself.
+        # Said before any work is done, so that a run that is killed finds it again.
         self.cache.keep_only(self.lock, f"{self.recipe.name}.{owner}", [*keys, *keep])
-        fcntl.flock(self.lock, fcntl.LOCK_SH)
         unique = list({fit.key: fit for fit in fits}.values())
         plain = self.recipe.model_copy(update={"source": "", "steps": [], "exports": []})
         made = self.over_tasks(stage, _Fitting(plain, self.version.path, self.cache), unique)
