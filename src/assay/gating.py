@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from assay.component import using
 from assay.errors import RecipeError, VersionError
 from assay.evaluation.evaluation import Evaluation
-from assay.gates import ACCEPTED, Run, Verdict, judge, newest_run, overall, state_of
+from assay.gates import ACCEPTED, Run, State, Verdict, judge, newest_run, overall, state_of
 from assay.own import own
 from assay.recipe import Recipe, load
 from assay.rows import as_pandas
@@ -32,13 +32,13 @@ class Gated:
     """A version held against gates.
 
     Attributes:
-        version: the version.
+        version: the version; None for an evaluation alone.
         gates: the verdict of every gate.
         verdict: `pass`, `fail` or `inconclusive`, over all gates that stop.
         judged: the same for `render`.
     """
 
-    version: Version
+    version: Version | None
     gates: tuple[Verdict, ...]
     verdict: str
     judged: Judged
@@ -54,8 +54,8 @@ class Gated:
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return {
-            "version": self.version.id,
-            "path": str(self.version.path),
+            "version": self.version.id if self.version else None,
+            "path": str(self.version.path) if self.version else None,
             "gates": [asdict(verdict) for verdict in self.gates],
             "verdict": self.verdict,
         }
@@ -78,7 +78,7 @@ _COLUMNS = ("code", "gate", "verdict", "severity", "detail", "needed")
 
 
 def gate(
-    version: Version | str | Path,
+    version: Version | Evaluation | str | Path,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     *,
     monitor: Plain | None = None,
@@ -91,7 +91,8 @@ def gate(
     The verdicts are noted beside the run, where `accept` looks for them.
 
     Args:
-        version: a version, its folder, or its name under `out`.
+        version: a version, its folder, or its name under `out`; or an evaluation, or the path of
+            its `evaluation.json`, for gates that look at scores only.
         recipe: the recipe with the gates; the one that the version was built from if not given.
         monitor: the `monitor.json` of new data that was held against the version, or its content.
         to: files to write the verdicts to as well; the ending says how: `.xml` JUnit, `.sarif`,
@@ -101,7 +102,8 @@ def gate(
 
     Raises:
         VersionError: there is no such version.
-        RecipeError: a gate or what it names does not exist.
+        RecipeError: a gate or what it names does not exist, or an evaluation comes without recipe.
+        PredictionsError: the file is not an evaluation.
         AssayError: a file's ending says nothing, or the monitor's file cannot be read.
 
     >>> import tempfile, polars as pl
@@ -113,18 +115,40 @@ def gate(
     ('fail', '2 rows where at least 5 are wanted.')
     """
     paths = checked_paths(to)
-    opened = version if isinstance(version, Version) else open_version(version, out)
+    seen = read_monitor(monitor) if isinstance(monitor, str | Path) else monitor
+    if isinstance(version, str | Path) and Path(version).suffix == ".json":
+        version = Evaluation.from_file(version)
     with using(own(functions)):
-        asked = load(recipe if recipe is not None else _own_recipe(opened))
-        seen = read_monitor(monitor) if isinstance(monitor, str | Path) else monitor
-        made = newest_run(opened)
-        verdicts = judge(asked.gates, state_of(made, asked, seen))
-    judged = judged_of(made, verdicts, recipe)
-    folder = run_folder(made)
-    with storage_errors(folder):
-        write_atomically(folder / GATES, orjson.dumps([asdict(one) for one in verdicts]))
-    write(judged, paths)
-    return Gated(opened, verdicts, judged.verdict, judged)
+        if isinstance(version, Evaluation):
+            gated = _scores_gated(version, recipe, seen)
+        else:
+            opened = version if isinstance(version, Version) else open_version(version, out)
+            asked = load(recipe if recipe is not None else _own_recipe(opened))
+            made = newest_run(opened)
+            verdicts = judge(asked.gates, state_of(made, asked, seen))
+            judged = judged_of(made, verdicts, recipe)
+            gated = Gated(opened, verdicts, judged.verdict, judged)
+            folder = run_folder(made)
+            with storage_errors(folder):
+                write_atomically(folder / GATES, orjson.dumps([asdict(one) for one in verdicts]))
+    write(gated.judged, paths)
+    return gated
+
+
+def _scores_gated(evaluation: Evaluation, recipe: Any, monitor: Mapping[str, Any] | None) -> Gated:
+    """Hold an evaluation of anybody's predictions against gates."""
+    if recipe is None:
+        raise RecipeError(
+            "An evaluation has no recipe of its own, so it has no gates.",
+            hint="name a recipe with gates: `--recipe assay.yaml`",
+        )
+    asked = load(recipe)
+    state = State(None, evaluation, monitor, metrics=asked.metrics, seed=asked.seed)
+    verdicts = judge(asked.gates, state)
+    file, lines = _places(recipe)
+    title, about = evaluation.name, _scores(evaluation)
+    judged = Judged(title, overall(verdicts), verdicts, file, lines, about)
+    return Gated(None, verdicts, judged.verdict, judged)
 
 
 @dataclass(frozen=True)
@@ -228,18 +252,19 @@ def accept(
 def judged_of(made: Run, verdicts: Iterable[Verdict], recipe: object = None) -> Judged:
     """The verdicts of a run with what all forms of output say of it."""
     verdicts = tuple(verdicts)
-    file = str(recipe) if isinstance(recipe, str | Path) else None
-    if file is not None and Path(file).is_absolute() and Path(file).is_relative_to(Path.cwd()):
+    file, lines = _places(recipe)
+    return Judged(made.version.title, overall(verdicts), verdicts, file, lines, _about(made))
+
+
+def _places(recipe: object) -> tuple[str | None, Sequence[int | None]]:
+    """A recipe's file, and the line of each of its gates."""
+    if not isinstance(recipe, str | Path):
+        return None, ()
+    path = Path(recipe)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
         # Code hosts know files by their path from the repository on.
-        file = str(Path(file).relative_to(Path.cwd()))
-    return Judged(
-        made.version.title,
-        overall(verdicts),
-        verdicts,
-        file,
-        gate_lines(recipe),
-        _about(made),
-    )
+        path = path.relative_to(Path.cwd())
+    return str(path), gate_lines(recipe)
 
 
 def shown_gates(made: Run, verdicts: Iterable[Verdict]) -> list[str]:

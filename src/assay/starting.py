@@ -338,6 +338,7 @@ def _models(found: Inferred, task: Task, rows: int) -> list[str]:
         "# What must hold for `assay run` to pass.",
         "gates:",
         *(f"  - {_flow(gate)[1:-1]}" for gate in gates),
+        "  # - not_worse: {than: accepted}  # once `assay accept` has marked a version",
     ]
 
 

@@ -125,6 +125,25 @@ def test_a_monitor_is_read_from_its_file(shop, assay_):
     assert assay_("gate", "shop", "--monitor", "nosuch.json")[0] == 2
 
 
+def test_scores_of_anybody_are_held_against_gates(shop, assay_):
+    Path("truth.csv").write_text("id,y\n" + "\n".join(f"{n},{n % 7}" for n in range(60)))
+    Path("guess.csv").write_text("id,prediction\n" + "\n".join(f"{n},3" for n in range(60)))
+    given = ["--truth", "truth.csv", "--predictions", "guess.csv", "--metrics", "mae"]
+    assert assay_("evaluate", *given, "--out", "scored")[0] == 0
+    Path("g.yaml").write_text(
+        "name: g\nsource: '-'\ngates:\n  - score: {metric: mae, model: guess, max: 1}\n"
+    )
+    code, out, _ = assay_("gate", "scored/evaluation.json", "--recipe", "g.yaml", "--as", "github")
+    assert code == 1 and "file=g.yaml,line=4::mae of guess is" in out
+    code, _, err = assay_("gate", "scored/evaluation.json")
+    assert code == 2 and "--recipe" in err
+    Path("g.yaml").write_text("name: g\nsource: '-'\ngates: [leak]\n")
+    code, _, err = assay_("gate", "scored/evaluation.json", "--recipe", "g.yaml")
+    assert code == 2 and "looks at a version, and there is none" in err
+    code, _, err = assay_("gate", "nosuch.json", "--recipe", "g.yaml")
+    assert code == 2 and "cannot be read" in err
+
+
 def test_accepting_marks_the_baseline_and_moves_it(shop, assay_):
     assay_("run", "-q")
     code, out, _ = assay_("accept", "shop", "--note", "the first")

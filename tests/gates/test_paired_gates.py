@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,27 @@ def test_a_slice_that_lost_is_found_and_named(home, tmp_path):
 def test_slices_that_do_not_exist_are_refused(state, given, message):
     with pytest.raises(RecipeError, match=message):
         slices(state, **given)
+
+
+def test_large_slices_are_judged_without_resamples_and_alike(tmp_path):
+    found = assay.run(
+        recipe(
+            table(2600),
+            {"slices": {"where": {"all": "x IS NOT NULL"}, "than": "constant", "margin": 0}},
+            {"better": {"than": "constant"}},
+            {"slice_scores": {"where": {"all": "x IS NOT NULL"}, "metric": "mae", "max": 9}},
+            {"score": {"metric": "mae", "max": 9}},
+        ),
+        out=tmp_path,
+        workers=1,
+    )
+    whole, drawn = found.gates[0], found.gates[1].figures
+    low, high = map(float, re.search(r"95 % ([\d.]+) to ([\d.]+)", whole.detail).groups())
+
+    assert found.verdict == "pass" and drawn["n"] >= 1000
+    assert whole.figures["all"]["value"] == pytest.approx(drawn["value"])
+    assert [low, high] == pytest.approx([drawn["low"], drawn["high"]], rel=0.02)
+    assert found.gates[2].figures["all"]["value"] == found.gates[3].figures["value"]
 
 
 def test_a_field_of_which_every_value_is_rare_leaves_the_gate_open(state):

@@ -28,7 +28,7 @@ FORMS = ("text", "junit", "sarif", "github", "gitlab", "markdown")
 
 @app.command()
 def gate(
-    version: VersionName,
+    version: Annotated[str, typer.Argument(help="A version's name or folder; an evaluation.json.")],
     recipe: Annotated[
         Path | None, typer.Option(help="The recipe with the gates; the version's own by default.")
     ] = None,

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from assay.errors import AssayError, RecipeError, VersionError
-from assay.evaluation.compare import Margin
-from assay.evaluation.evaluate import stage
+from assay.evaluation.evaluate import Stage, stage
 from assay.evaluation.evaluation import Comparison, Evaluation
-from assay.evaluation.intervals import FEWEST_ROWS
+from assay.evaluation.intervals import FEWEST_ROWS, normal
+from assay.evaluation.linear import Entry, linear, standard_error
+from assay.evaluation.methods import MANY_ROWS
+from assay.evaluation.resampling import Pool, units_of
 from assay.evaluation.scoring import Contest, Setting
 from assay.evaluation.truth import Truth
 from assay.gates._state import ACCEPTED, Run, State, evaluation_of, known, metric_of, model_of
@@ -236,22 +238,36 @@ class Rows:
         tables = {name: table[place] for name, table in self.tables.items()}
         return Rows(self.name, self.other, self.told, picked, tables, self.beside[place])
 
-    def contest(self, state: State, metric: str, margin: Margin = None) -> Contest:
-        """Both models scored and compared on one metric."""
+    def staged(self, state: State, metric: str) -> Stage:
+        """Both models measured on one metric."""
         asked = next((use for use in state.metrics if use.title == metric), Use(name=metric))
-        staged = stage(self.truth, self.tables, [asked])
+        return stage(self.truth, self.tables, [asked])
+
+    def contest(self, state: State, metric: str, *, quick: bool = False) -> Contest:
+        """Both models scored and compared on one metric.
+
+        Args:
+            state: with the metric's parameters and the seed.
+            metric: its title.
+            quick: for many slices: t intervals instead of resamples, where there are rows enough.
+        """
+        staged = self.staged(state, metric)
         pair = [(self.name, self.other)] if len(self.tables) > 1 else []
-        setting = Setting(state.seed, None, None, None, margin)
+        by_t = quick and _resampled(staged) and len(staged.truth.ids) >= MANY_ROWS
+        setting = Setting(state.seed, interval="normal" if by_t else None)
         return Contest(len(staged.truth.ids), setting, staged.models, pair, staged.asked)
 
-    def compare(self, state: State, metric: str, margin: Margin = None) -> Comparison:
+    def compare(self, state: State, metric: str, *, quick: bool = False) -> Comparison:
         """The difference of the two on one metric.
 
         Raises:
             CannotCompare: one of them has no such score.
         """
         try:
-            found = self.contest(state, metric, margin).comparisons()
+            staged = self.staged(state, metric)
+            if quick and _resampled(staged) and len(staged.truth.ids) >= MANY_ROWS:
+                return self._by_influence(staged)
+            found = self.contest(state, metric).comparisons()
         except RecipeError:
             raise
         except AssayError as refused:
@@ -259,6 +275,41 @@ class Rows:
         if not found:
             raise CannotCompare(f"{self.name} or {self.other} has no {metric} to compare.")
         return found[0]
+
+    def _by_influence(self, staged: Stage) -> Comparison:
+        """The difference with its t interval, from how much each row moves either value.
+
+        Raises:
+            CannotCompare: one of them has no such score.
+        """
+        measure = staged.asked[0]
+        a, b = (staged.models[name] for name in (self.name, self.other))
+        rows = a.usable & b.usable
+        units = units_of(len(rows))
+        pool = Pool(units)
+        first, second = (
+            linear(measure, Entry(model.full.take(rows), rows, b"", None), units, pool)
+            for model in (a, b)
+        )
+        if first.value is None or second.value is None:
+            raise CannotCompare(f"{self.name} or {self.other} has no {measure.title} to compare.")
+        difference = float(measure.distance(first.value) - measure.distance(second.value))
+        moved = measure.sign(first.value) * first.influence
+        moved = moved - measure.sign(second.value) * second.influence
+        n = int(rows.sum())
+        interval = normal(difference, standard_error(moved, n), "t", n - 1)
+        return Comparison(
+            a=self.name, b=self.other, metric=measure.title, difference=difference,
+            low=interval.low, high=interval.high, p=None, test="paired t of influences", n=n,
+            sentence="", method=interval.method,
+        )  # fmt: skip
+
+
+def _resampled(staged: Stage) -> bool:
+    """Whether a metric's difference has no interval in closed form."""
+    measure = staged.asked[0]
+    closed = ("roc_auc", "average_precision", "max_error", "ece")
+    return not measure.is_share and measure.name not in closed and not measure.is_own
 
 
 def alone(state: State, name: str, columns: Sequence[str] | None) -> Rows:

@@ -95,14 +95,14 @@ def slices(
     own = evaluation.score_of(name, on)
     if margin is None:
         whole = own.value if own is not None and own.value is not None else 0.0
-        asked = held.contest(state, on).asked[0]
+        asked = held.staged(state, on).asked[0]
         margin = usual_margin(asked.is_bounded, whole)
     parts, small = _parts(held, by, where, min_rows)
     judged: list[_Slice] = []
     for title, members in parts:
         part = held.take(members)
         try:
-            found = turned(part.compare(state, on), part, on, evaluation)
+            found = turned(part.compare(state, on, quick=True), part, on, evaluation)
         except CannotCompare as cannot:
             judged.append(_Slice(title, int(members.sum()), "inconclusive", str(cannot)))
             continue
@@ -172,7 +172,7 @@ def slice_scores(
     parts, small = _parts(held, by, where, min_rows)
     judged: list[_Slice] = []
     for title, members in parts:
-        contest = held.take(members).contest(state, on)
+        contest = held.take(members).contest(state, on, quick=True)
         found = contest.score(contest.models[name], contest.asked[0], evaluation.split)
         if (why := unscored(found, name, on)) is not None:
             judged.append(_Slice(title, int(members.sum()), "inconclusive", why))
