@@ -22,7 +22,7 @@ RENAMED = {
     "gate": {"form": None},
     "run": {"annotate": None},
     "evaluate": {"more": "predictions", "out": None},
-    "monitor": {"floor": "floors"},
+    "monitor": {"floor": "floors", "replay": None, "by": None, "rows": None},
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
 ONLY_PYTHON = {"progress"}
@@ -33,7 +33,7 @@ def test_public_names_are_pinned():
         "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "ci",
         "compare", "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate",
         "improve", "init", "inspect", "learning_curve", "lineage", "monitor", "predict", "prune",
-        "report", "restore", "run", "runs", "schema", "tag", "versions", "why",
+        "replay", "report", "restore", "run", "runs", "schema", "tag", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assay.explaining import explain
     from assay.exporting import export
     from assay.gating import accept, gate
-    from assay.guarding import monitor
+    from assay.guarding import monitor, replay
     from assay.history import why
     from assay.improving import improve
     from assay.inspecting import inspect
@@ -65,6 +65,7 @@ _HOMES = {
     "monitor": "guarding",
     "predict": "predicting",
     "prune": "versioning.pruning",
+    "replay": "guarding",
     "report": "mainjob",
     "restore": "versioning.restoring",
     "run": "mainjob",
@@ -100,6 +101,7 @@ __all__ = [
     "monitor",
     "predict",
     "prune",
+    "replay",
     "report",
     "restore",
     "run",

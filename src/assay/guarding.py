@@ -16,6 +16,8 @@ from assay.errors import RecipeError
 from assay.monitoring.batch import Batch, Progress, count_batch
 from assay.monitoring.drift import LEVEL, Drift, drift, enough
 from assay.monitoring.making import profile_of
+from assay.monitoring.replay import Replayed
+from assay.monitoring.replay import replay as replayed
 from assay.monitoring.schema import schema_findings
 from assay.monitoring.trends import finding
 from assay.recipe import Read
@@ -211,6 +213,41 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
         moved=moved.moved,
     )  # fmt: skip
     return found if to is None else _written(found, Path(to))
+
+
+def replay(
+    against: Version | str | Path,
+    *,
+    out: str | Path = "versions",
+    by: str | None = None,
+    rows: int | None = None,
+    level: float = LEVEL,
+    floors: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Say how often `monitor` would have alarmed on a version's own rows, batch by batch.
+
+    The earlier half of the rows is the reference, the later half comes in batches. In an order by
+    chance nothing changes, and every alarm is a false one; in an order of time an alarm is false,
+    or a change that was there.
+
+    Args:
+        against: a version, its folder or its name.
+        out: the folder that holds all versions.
+        by: the field that gives the order; the first field of times, and where there is none, an
+            order by chance.
+        rows: of a batch; by default there are 20 batches.
+        level: as of `monitor`.
+        floors: as of `monitor`.
+        progress: called with a stage's name, what is done and how much there is.
+
+    Raises:
+        RecipeError: there is no such field or effect, or a batch would have too few rows.
+        SourceError: the version has too few rows.
+        VersionError: there is no such version.
+    """
+    opened = _version(against, Path(out))
+    return replayed(opened, by=by, rows=rows, level=level, floors=floors, progress=progress)
 
 
 def _written(found: Monitored, folder: Path) -> Monitored:

@@ -358,3 +358,40 @@ def test_the_command_writes_the_file_and_its_exit_code(version, tmp_path, run_cl
     document = json.loads((tmp_path / "here" / "monitor.json").read_text())
     assert json.loads(done.stdout)["verdict"] == document["verdict"] == "fail"
     assert document["drift"][0]["alarm"] and document["drift"][0]["field"] == "price"
+
+
+def test_replay_finds_no_drift_by_chance_and_the_month_it_began_by_time(tmp_path, run_cli):
+    rows = world(3000, 25).drop("row_id").with_row_index("day")
+    later = pl.when(pl.col("day") >= 2400).then(pl.col("price") * 2).otherwise("price")
+    rows = rows.with_columns(
+        pl.datetime(2026, 1, 1) + pl.duration(hours=pl.col("day")), price=later
+    )
+    recipe = {"name": "sales", "source": rows}
+    version = assay.build(recipe, out=tmp_path, workers=1)
+    steady = assay.build({"name": "steady", "source": world(3000, 26).drop("row_id")}, out=tmp_path)
+
+    moved, still = assay.replay(version, rows=100), assay.replay(steady, rows=100)
+
+    alarmed = [bool(batch["alarms"]) for batch in moved.batches]
+    assert sum(alarmed[:9]) <= 2 and all(alarmed[9:])
+    assert still.by is None and still.alarms <= 3
+    done = run_cli("monitor", "--replay", "--against", "steady", "--out", str(tmp_path), "--json")
+    assert json.loads(done.stdout)["alarms"] <= 3 and done.returncode == 0
+
+
+def test_a_version_too_small_to_replay_says_so(tmp_path):
+    version = assay.build(
+        {"name": "tiny", "source": world(10, 1).drop("row_id")}, out=tmp_path, workers=1
+    )
+
+    with pytest.raises(SourceError, match="too few rows"):
+        assay.replay(version)
+    with pytest.raises(RecipeError, match="no field 'when'"):
+        assay.replay(version, by="when")
+
+
+def test_monitor_without_data_or_with_a_floor_that_is_no_number_is_one_error(version, run_cli):
+    for more in ([], ["new.csv", "--floor", "auc=high"]):
+        done = run_cli("monitor", "--against", str(version.path), *more)
+        assert done.returncode == 2 and done.stderr.count("error:") == 1
+        assert "Traceback" not in done.stderr

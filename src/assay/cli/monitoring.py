@@ -22,12 +22,15 @@ from assay.cli.shared import (
     show,
     shown_progress,
 )
+from assay.errors import AssayError
 
 
 @app.command()
 def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.monitor`
-    data: Annotated[str, typer.Argument(help="New data: a file, glob or folder.")],
     against: Annotated[str, typer.Option(help="A version; of a name alone the accepted one.")],
+    data: Annotated[
+        str | None, typer.Argument(help="New data: a file, glob or folder.", show_default=False)
+    ] = None,
     level: Annotated[float, typer.Option(help="Share of unchanged batches that may alarm.")] = 0.05,
     floor: Annotated[
         list[str] | None,
@@ -36,6 +39,13 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     name: Annotated[str | None, typer.Option(help="What to call the batch.")] = None,
     at: Annotated[datetime | None, typer.Option(help="When its rows are from; now.")] = None,
     to: Annotated[Path | None, typer.Option(help="A folder for monitor.json.")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Cut the version's own rows into batches instead.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option(help="With --replay: the field that gives the order.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="With --replay: rows of a batch.")] = None,
     out: Out = DEFAULT_OUT,
     workers: Workers = None,
     functions: Functions = None,
@@ -43,13 +53,25 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     quiet: Quiet = False,
 ) -> None:
     """Hold new data against a version: schema, contract, drift."""
+    floors = _floors(floor or [])
+    if replay:
+        with shown_progress(quiet) as progress:
+            past = assay.replay(against, out=out, by=by, rows=rows, level=level, floors=floors,
+                                progress=progress)  # fmt: skip
+        show(past.to_dict(), repr(past), json)
+        return
+    if data is None:
+        raise AssayError(
+            "There is no data to hold against the version.",
+            hint="name a file or folder, or give --replay to see what the version's own rows do",
+        )
     with shown_progress(quiet) as progress:
         found = assay.monitor(
             data,
             against=against,
             out=out,
             level=level,
-            floors={name: float(value) for name, value in parameters(floor or []).items()},
+            floors=floors,
             name=name,
             at=at,
             to=to,
@@ -59,3 +81,11 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         )
     show(found.to_dict(), repr(found), json)
     raise typer.Exit(EXIT_CODES[found.verdict])
+
+
+def _floors(given: list[str]) -> dict[str, float]:
+    found = parameters(given)
+    for effect, value in found.items():
+        if not isinstance(value, int | float):
+            raise AssayError(f"--floor takes a number for {effect!r}.", received=value)
+    return {effect: float(value) for effect, value in found.items()}

@@ -71,8 +71,11 @@ def of_frame(
     >>> of_frame(frame, {"x": "number"}).fields["x"].count.cells.tolist()
     [1, 1, 0]
     """
-    counted = {name: _counted(rows[name]) for name in types}
+    words = [name for name, type_ in types.items() if type_ in ("string", "category", "boolean")]
+    counted = {name: _counted(rows[name]) for name in words}
     distinct = {name: frame.height for name, frame in counted.items()}
+    whole = [name for name, type_ in types.items() if type_ == "integer"]
+    distinct |= {name: rows[name].n_unique() for name in whole}
     kinds, left_out = kinds_of(types, distinct, rows.height)
     kept = chosen(rows, list(kinds), seed, LAID_BY)
     fields = _laid(kept, kinds, counted)
@@ -115,8 +118,8 @@ def _made(version: Version, workers: int | None) -> Profile:
     for name in [*manifest["recipe"].get("id", []), PARENT]:
         types.pop(name, None)
     distinct = {name: int(field["distinct"]) for name, field in manifest["fields"].items()}
-    files = [version.file(file) for file in manifest["files"] if _counts(manifest, file["split"])]
-    rows = sum(file["rows"] for file in manifest["files"] if _counts(manifest, file["split"]))
+    files = [version.file(file) for file in manifest["files"] if counts(manifest, file["split"])]
+    rows = sum(file["rows"] for file in manifest["files"] if counts(manifest, file["split"]))
     kinds, left_out = kinds_of(types, distinct, rows)
     seed = int(manifest["seed"])
     looks = list(run(partial(_look, kinds=kinds, seed=seed), files, workers=workers))
@@ -136,7 +139,7 @@ def _made(version: Version, workers: int | None) -> Profile:
     return _profile(manifest["hash"], parts, fields, kinds, left_out)
 
 
-def _counts(manifest: Mapping[str, Any], split: str) -> bool:
+def counts(manifest: Mapping[str, Any], split: str) -> bool:
     """Whether the rows of a split are what new rows should look like."""
     if len(manifest["splits"]) < 2 or split != "train":
         return True
