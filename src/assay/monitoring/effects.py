@@ -75,7 +75,7 @@ def of_missing(reference: Count, batch: Count) -> Effect:
     """Hold the shares of missing values against each other (Newcombe 1998, method 10)."""
     a, n = reference.missing, reference.missing + reference.rows
     b, m = batch.missing, batch.missing + batch.rows
-    return _of_shares("missing", (a, n), (b, m), one_sided=False)
+    return of_shares("missing", (a, n), (b, m))
 
 
 def of_new(field: Field, batch: Count) -> Effect:
@@ -85,12 +85,20 @@ def of_new(field: Field, batch: Count) -> Effect:
     Biometrika 40:237-264).
     """
     new = int(batch.cells[-1])
-    return _of_shares("new", (field.once, field.count.rows), (new, batch.rows), one_sided=True)
+    return of_shares("new", (field.once, field.count.rows), (new, batch.rows), one_sided=True)
 
 
-def _of_shares(
-    name: str, first: tuple[int, int], second: tuple[int, int], *, one_sided: bool
+def of_shares(
+    name: str, first: tuple[int, int], second: tuple[int, int], *, one_sided: bool = False
 ) -> Effect:
+    """Hold two shares against each other: hits and rows, of the reference and of the batch.
+
+    The effect is their distance, or with `one_sided` how far the second is above the first.
+
+    >>> effect = of_shares("missing", (48, 80), (56, 70))
+    >>> round(effect.value, 2), round(effect.low, 4), round(effect.p, 4)
+    (0.2, 0.0524, 0.008)
+    """
     from scipy import stats
 
     (a, n), (b, m) = first, second

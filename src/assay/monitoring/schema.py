@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.building.again import settled
-from assay.building.plan import READ
 from assay.component import find
 from assay.errors import nearest
 from assay.evaluation.intervals import wilson
 from assay.monitoring.batch import Batch
-from assay.monitoring.effects import Effect, of_missing
-from assay.monitoring.profile import Count
+from assay.monitoring.effects import of_shares
 from assay.monitoring.trends import Finding, finding
 from assay.recipe import load
 
@@ -83,35 +81,25 @@ def _rules(batch: Batch, manifest: Mapping[str, Any], level: float, floor: float
     for step, rule, action in rules:
         rows = batch.broken[step, rule, action]
         was = before.get((step, rule), 0)
-        effect = _grown((was, read), (rows, batch.rows))
-        share, share_was = rows / max(1, batch.rows), was / max(1, read)
-        alarm = effect.p <= level / len(rules) and share - share_was >= floor
+        effect = of_shares("broken", (was, read), (rows, batch.rows), one_sided=True)
+        share, share_was = rows / batch.rows, was / max(1, read)
+        alarm = effect.p <= level / len(rules) and effect.value >= floor
         told = "set aside" if action == "set aside" else "made null"
-        low, high = wilson(rows, max(1, batch.rows)).low, wilson(rows, max(1, batch.rows)).high
+        bounds = wilson(rows, batch.rows)
         field = rule.partition(": ")[0] if step == "contract" and ": " in rule else None
         found.append(
             finding(
                 "contract.broken" if step in ("contract", "read") else "contract.step",
                 "stop" if alarm else "note",
                 f"{step}: {rule}",
-                f"{rows:,} of {batch.rows:,} rows ({share:.2%}, 95 % {low:.2%} to {high:.2%}) were "
-                f"{told}, where {share_was:.2%} were when the version was built.",
+                f"{rows:,} of {batch.rows:,} rows ({share:.2%}, 95 % {bounds.low:.2%} to "
+                f"{bounds.high:.2%}) were {told}, "
+                f"where {share_was:.2%} were when the version was built.",
                 field=field if field in batch.columns else None,
                 alarm=bool(alarm),
             )
         )  # fmt: skip
     return found
-
-
-def _grown(before: tuple[int, int], now: tuple[int, int]) -> Effect:
-    (a, n), (b, m) = before, now
-    return of_missing(_count(a, n), _count(b, m))
-
-
-def _count(out: int, rows: int) -> Count:
-    import numpy as np
-
-    return Count(np.array([max(0, rows - out)]), out)
 
 
 def _reference(manifest: Mapping[str, Any]) -> dict[tuple[str, str], int]:
@@ -124,7 +112,6 @@ def _reference(manifest: Mapping[str, Any]) -> dict[tuple[str, str], int]:
         title = use.title if use is not None else said["step"]
         for rule, count in said["rules"].items():
             found[title, rule] = found.get((title, rule), 0) + int(count)
-    assert READ == 0  # what stands first among a manifest's steps
     return found
 
 
