@@ -116,6 +116,44 @@ def test_equal_rows_across_splits_are_counted_and_shown(measure):
     assert {one["split_a"] for one in found["examples"]} == {"train", "validation"}
 
 
+def test_equal_rows_of_frequent_values_are_to_be_expected_and_copies_are_not(measure):
+    rng = np.random.default_rng(6)
+    size, kind = 2000, rng.integers(0, 4, 2000)
+    rows = pl.DataFrame(
+        {
+            "age": rng.integers(18, 60, size),
+            "kind": kind,
+            # What goes together makes equal rows likelier, and not rarer.
+            "code": [f"k{n}" for n in kind],
+            "text": pl.Series([None] * 1000 + texts(rng, 1000)),
+            "price": rng.lognormal(3, 1, size),
+        }
+    )
+    rows = pl.concat([rows, rows[[1500, 1600]]])
+    sides = pl.concat([random_sides(rows[:-2]), pl.Series(["test"] * 2)])
+    sides = pl.select(
+        pl.when(pl.int_range(len(sides)).is_in([1500, 1600])).then(pl.lit("train"))
+        .otherwise(sides).alias("split")
+    ).to_series()  # fmt: skip
+
+    found = check(measure(rows, sides, target="price"), "exact_pairs")
+
+    assert (found["status"], found["value"]) == ("fail", 2.0)
+    assert "more have values so frequent that equal rows are to be expected" in found["detail"]
+    assert len(found["examples"]) == 2
+
+
+def test_an_input_that_is_empty_at_first_does_not_name_the_rows(measure):
+    rows = table(7, size=2400).with_columns(
+        pl.when(pl.int_range(pl.len()) >= 1200).then(pl.col("text"))
+    )
+    sides = pl.Series(["train"] * 1200 + ["test"] * 1200)
+
+    found = measure(rows, sides, target="price", inputs=["text"], parts=1)
+
+    assert "No input" not in check(found, "exact_pairs")["detail"]
+
+
 def test_rows_of_nulls_only_are_nobodys_equals(measure):
     rows = table(3).with_columns(
         pl.when(pl.int_range(pl.len()) % 3 > 0).then(pl.col("text", "kind", "weight"))

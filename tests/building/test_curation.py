@@ -179,6 +179,22 @@ def test_what_is_learned_is_the_same_for_any_order_and_number_of_workers(tmp_pat
     assert len(hashes) == 1
 
 
+def test_what_steps_make_can_be_an_input_and_be_selected(tmp_path):
+    measured = {"features.text": {"column": "text", "measure": {"words": "words"}}}
+    steps = [measured, SPLIT, {"features.select": {"keep": 2}}]
+    asked = recipe(products(200), steps) | {"target": "price"}
+
+    version = assay.build(asked | {"inputs": ["text", "kind", "words"]}, out=tmp_path)
+    every = assay.build(asked, out=tmp_path)
+
+    for one in (version, every):
+        learned = one.manifest["steps"][-1]["learned"]
+        assert "words" in {ranked["input"] for ranked in learned["ranking"]}
+    with pytest.raises(RecipeError, match="'wrds'") as caught:
+        assay.build(asked | {"inputs": ["text", "wrds"]}, out=tmp_path)
+    assert "words" in str(caught.value)
+
+
 def test_a_step_that_learns_comes_last(tmp_path):
     with pytest.raises(RecipeError, match="stands behind"):
         assay.build(

@@ -96,6 +96,13 @@ def test_rows_and_splits_count_synthetic_rows_apart():
     assert "400 synthetic" in page.css_first(".figures").text()
 
 
+def test_missing_cells_are_a_share_of_kept_and_synthetic_rows():
+    built = curated.manifest()
+    built["fields"] = {"n": {"type": "number", "null": 4053, "distinct": 0}}
+
+    assert "100\u202f%" in LexborHTMLParser(render(built, None)).css_first("#fields").text()
+
+
 def test_a_step_shows_the_target_before_and_after():
     page = LexborHTMLParser(render(curated.manifest(), None))
 

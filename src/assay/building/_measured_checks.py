@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
+from assay.building._measured_chance import expected
 from assay.building._measured_near import THRESHOLD, clustered, near
 from assay.building._measured_rows import Measured, Wanted, texts_of
 from assay.building._measured_scores import alone
@@ -25,6 +27,8 @@ PRINTED = {"number": 0.02, "class": 0.9}
 APART = 0.6
 """Area under the curve that train and the rest may be told apart by."""
 FEW_UNITS = 50
+COMMON = 0.05
+"""Rows equal to it that are to be expected by chance, from which on a row's equal is no copy."""
 EXAMPLES = 5
 
 
@@ -48,23 +52,37 @@ class Check:
 
 
 def exact_pairs(measured: Measured, wanted: Wanted) -> Check:
-    """Rows equal in all inputs to a row of an earlier split."""
+    """Rows equal in all inputs to a row of an earlier split, but for those to be expected."""
     title = ("exact_pairs", "Equal rows across splits")
     held, split = _held(measured)
     if not held:
         return _none(*title, "There is one split only.")
     if not wanted.inputs:
         return _open(*title, "No input is there to compare rows by.")
-    rows = measured.rows.select("content", "split").with_row_index("place")
+    sizes = measured.rows.group_by("split").len().sort("split")
+    before = sizes.select("split", before=pl.col("len").cum_sum() - pl.col("len"))
+    rows = measured.rows.select("content", "split", "file", "at").with_row_index("place")
     rows = rows.filter(pl.col("content").is_not_null())
     rows = rows.with_columns(first=pl.col("split").min().over("content"))
     late = rows.filter(pl.col("split") > pl.col("first"))
+    usual = pl.Series(np.zeros(0, dtype=bool))
+    if late.height:
+        late = late.join(before, on="split", how="left", maintain_order="left")
+        usual = pl.Series(expected(measured, wanted, late) > COMMON)
+        late = late.filter(~usual)
     examples = []
     for place, content in late.head(EXAMPLES).select("place", "content").iter_rows():
         other = rows.filter((pl.col("content") == content) & (pl.col("split") == pl.col("first")))
         examples.append(_pair(measured, int(other["place"][0]), place, wanted.inputs))
     found = f"{late.height:,} of {_many(held)} outside {split} {_verb(late.height, 'equal')} a row"
-    return _counted(*title, late.height, f"{found} of an earlier split in all inputs.", examples)
+    more = int(usual.sum())
+    chance = (
+        f", and {more:,} more have values so frequent that equal rows are to be expected"
+        if more
+        else ""
+    )
+    detail = f"{found} of an earlier split in all inputs{chance}."
+    return _counted(*title, late.height, detail, examples)
 
 
 def near_pairs(measured: Measured, wanted: Wanted, how: str) -> Check:

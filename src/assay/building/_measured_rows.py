@@ -139,7 +139,7 @@ def is_name(files: Mapping[str, Sequence[Path]], name: str) -> bool:
     head = pl.scan_parquet(path).select(ROW_ID, pl.col(name).alias("_name")).head(1000).collect()
     if head["_name"].dtype.is_nested() or not head.height:
         return False
-    return bool((head[ROW_ID] == head["_name"].cast(pl.String)).all())
+    return bool(head[ROW_ID].eq_missing(head["_name"].cast(pl.String)).all())
 
 
 def _rank(split: str) -> tuple[int, str]:

@@ -250,24 +250,25 @@ def make_plan(recipe: Recipe, surveyed: Mapping[str, frozenset[str]]) -> Plan:
     for name in recipe.id:
         fields[name] = fields[name].model_copy(update={"required": True})
     _known("target", [recipe.target] if recipe.target else [], fields)
-    _known("inputs", recipe.inputs or [], fields)
     for rule, expression in recipe.rules.items():
         _known(f"rules.{rule}", parse_expression(expression).meta.root_names(), fields)
     steps: list[Step] = []
     for index, use in enumerate(recipe.steps):
         component = find("steps", use.name)
-        parameters = _filled(recipe, use, component, fields)
+        known = {**fields, **{name: spec for one in steps for name, spec in one.makes.items()}}
+        parameters = _filled(recipe, use, component, known)
         before = sum(earlier.title.partition(" #")[0] == use.title for earlier in steps)
         title = f"{use.title} #{before + 1}" if before else use.title
         step = Step(FIRST_STEP + index, use.name, title, parameters)
         where = f"steps[{index}] {use.name}"
-        known = {**fields, **{name: spec for one in steps for name, spec in one.makes.items()}}
         named = [*step.values, *step.keys, *step.sketched]
         _known(where, [name for name in named if name not in step.makes], known)
         for expression in step.expressions:
             _known(where, parse_expression(expression).meta.root_names(), known)
         _may_stand_here(step, steps, known, where)
         steps.append(step)
+    made = {name: spec for step in steps for name, spec in step.makes.items()}
+    _known("inputs", recipe.inputs or [], {**fields, **made})
     return Plan(fields, recipe.rules, tuple(recipe.id), tuple(steps), recipe.target)
 
 
@@ -339,7 +340,7 @@ def _known(where: str, names: Sequence[str], fields: Mapping[str, FieldSpec]) ->
     for name in names:
         if name not in fields:
             raise RecipeError(
-                f"The source has no column {name!r}.",
+                f"There is no column {name!r}.",
                 where=where,
                 allowed=fields,
                 hint=nearest(name, fields),

@@ -131,7 +131,9 @@ def sources(manifest: Mapping[str, Any]) -> list[Plain]:
 def fields(manifest: Mapping[str, Any]) -> list[Plain]:
     """The profile of every field: type, missing, distinct, range and the shape of its values."""
     recipe = manifest.get("recipe") or {}
-    kept = (manifest.get("rows") or {}).get("kept")
+    rows = manifest.get("rows") or {}
+    # What synthetic rows hold is in the profiles as well.
+    kept = (finite(rows.get("kept")) or 0) + (finite(rows.get("synthetic")) or 0)
     totals = splits(manifest)
     listed = list((manifest.get("fields") or {}).items())[:MOST_FIELDS]
     return [
