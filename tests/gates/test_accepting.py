@@ -241,6 +241,6 @@ def test_the_report_tells_warnings_from_failures():
     assert page["verdict"]["kind"] == "pass"
     assert page["verdict"]["sentence"] == "The only gate passed. 1 warning: score."
     assert page["gates"][1] == {
-        "gate": "score", "kind": "inconclusive", "word": "Fail", "severity": "Warns",
+        "gate": "score", "kind": "inconclusive", "word": "Fail", "severity": "warns only",
         "needed": "4,986", "detail": "",
     }  # fmt: skip

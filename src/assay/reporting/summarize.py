@@ -138,7 +138,7 @@ def _gate(gate: Mapping[str, Any]) -> Plain:
         # A warning is no failure, and must not look like one.
         "kind": "inconclusive" if warned else word,
         "word": word.capitalize(),
-        "severity": "Warns" if _warns(gate) else "Stops",
+        "severity": "warns only" if _warns(gate) else "",
         "needed": integer(gate["needed"]) if finite(gate.get("needed")) is not None else "",
         "detail": short(gate.get("detail"), 1000),
     }
