@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import polars as pl
+from pydantic import ValidationError
 
 from assay.component import using
 from assay.errors import RecipeError, VersionError
 from assay.evaluation.evaluation import Evaluation
 from assay.gates import ACCEPTED, Run, State, Verdict, judge, newest_run, overall, state_of
+from assay.gates._seen import Seen
 from assay.own import own
 from assay.recipe import Recipe, load
 from assay.rows import as_pandas
@@ -115,7 +117,7 @@ def gate(
     ('fail', '2 rows where at least 5 are wanted.')
     """
     paths = checked_paths(to)
-    seen = read_monitor(monitor) if isinstance(monitor, str | Path) else monitor
+    seen = read_monitor(monitor)
     if isinstance(version, str | Path) and Path(version).suffix == ".json":
         version = Evaluation.from_file(version)
     with using(own(functions)):
@@ -303,26 +305,35 @@ def read_gates(folder: Path) -> list[Mapping[str, Any]] | None:
     return found
 
 
-def read_monitor(path: str | Path) -> Mapping[str, Any]:
-    """What a monitor found, from its file.
+def read_monitor(source: Plain | None) -> Mapping[str, Any] | None:
+    """What a monitor found, from its file or as it is, with all that gates read checked.
 
     Raises:
         RecipeError: the file is missing, or is not a monitor's.
     """
+    if source is None:
+        return None
+    where = str(source) if isinstance(source, str | Path) else "monitor"
     try:
-        found = orjson.loads(Path(path).read_bytes())
-        why = "it has neither findings nor drift"
+        found = source
+        if isinstance(source, str | Path):
+            found = orjson.loads(Path(source).read_bytes())
+        Seen.model_validate(found)
     except OSError as error:
-        found, why = None, str(error.strerror)
+        why = str(error.strerror)
     except orjson.JSONDecodeError as error:
-        found, why = None, f"it is not JSON ({error})"
-    if not isinstance(found, dict) or not {"findings", "drift"} & set(found):
-        raise RecipeError(
-            f"The monitor's file cannot be read: {why}.",
-            where=str(path),
-            hint="`assay monitor` writes one",
-        )
-    return found
+        why = f"it is not JSON ({error})"
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        why = f"{path + ': ' if path else ''}{first['msg']}"
+    else:
+        return cast("Mapping[str, Any]", found)
+    raise RecipeError(
+        f"The monitor's findings cannot be read: {why}.",
+        where=where,
+        hint="`assay monitor` writes a monitor.json",
+    )
 
 
 def _own_recipe(version: Version) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def test_a_monitor_is_read_from_its_file(shop, assay_):
     Path("monitor.json").write_text(json.dumps({"drift": [drift], "findings": []}))
     code, out, _ = assay_("gate", "shop", "--recipe", "assay.yaml", "--monitor", "monitor.json")
     assert code == 1 and "price (wasserstein 0.4, 95 % 0.3 to 0.5)" in out
-    for content in ("not json", "[]", "{}"):
+    broken = {"drift": [drift | {"effect": 3}], "findings": []}
+    for content in ("not json", "[]", "{}", json.dumps(broken)):
         Path("monitor.json").write_text(content)
         code, _, err = assay_("gate", "shop", "--monitor", "monitor.json")
         assert code == 2 and "monitor" in err
@@ -199,7 +200,8 @@ def test_an_accepted_version_that_is_gone_is_one_clear_error(shop, assay_):
     assay_("accept", "shop")
     path = Path("versions/shop/tags.json")
     path.write_text(path.read_text().replace(assay.versions("shop")[0].id, "v7-00000000"))
-    code, _, err = assay_("gate", "shop")
+    Path("assay.yaml").write_text(RECIPE + "  - growth\n")
+    code, _, err = assay_("gate", "shop", "--recipe", "assay.yaml")
     assert code == 2 and "v7-00000000 is not there any more" in err and "assay accept" in err
 
 

@@ -40,7 +40,7 @@ def state() -> State:
 
 def test_every_gate_is_in_the_catalogue():
     assert set(catalogue("gates")) == {
-        *("rows", "growth", "set_aside", "violations", "leak"),
+        *("rows", "growth", "schema", "set_aside", "violations", "leak"),
         *("findings", "drift", "performance"),
         *("score", "better", "not_worse", "missing", "slices", "slice_scores"),
         *("latency", "cost", "memory"),

@@ -6,9 +6,9 @@ chance.
 """
 
 from assay.gates._judging import judge, overall, pairs
-from assay.gates._runs import accepted_run, newest_run, state_of
+from assay.gates._runs import accepted_run, looks_back, newest_run, state_of
 from assay.gates._state import ACCEPTED, Outcome, Run, State, Verdict
-from assay.gates.data import growth, leak, rows, set_aside, violations
+from assay.gates.data import growth, leak, rows, schema, set_aside, violations
 from assay.gates.newdata import drift, findings, performance
 from assay.gates.parts import slice_scores, slices
 from assay.gates.scores import better, missing, not_worse, score
@@ -29,6 +29,7 @@ __all__ = [
     "judge",
     "latency",
     "leak",
+    "looks_back",
     "memory",
     "missing",
     "newest_run",
@@ -37,6 +38,7 @@ __all__ = [
     "pairs",
     "performance",
     "rows",
+    "schema",
     "score",
     "set_aside",
     "slice_scores",

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.component import find
 from assay.errors import PredictionsError, VersionError
 from assay.evaluation.evaluation import Evaluation
 from assay.gates._state import ACCEPTED, Run, State
-from assay.recipe import Recipe
+from assay.recipe import Recipe, Use
 from assay.tags import TAGS, read_tags
 from assay.version import Version
 
+LOOK_BACK = ("drift", "growth", "schema")
+COMPARE = ("better", "not_worse", "slices")
 RUNS, EVALUATION, GATES = "runs", "evaluation.json", "gates.json"
 
 
@@ -63,13 +66,20 @@ def accepted_run(home: Path) -> Run | None:
 
 
 def state_of(run: Run, recipe: Recipe, monitor: Mapping[str, Any] | None = None) -> State:
-    """Everything that gates may look at, for a version and its run."""
+    """Everything that gates may look at, for a version and its run.
+
+    Raises:
+        VersionError: a gate needs the accepted version, and it cannot be read.
+    """
+    needed = any(looks_back(use) for use in recipe.gates)
+    accepted = accepted_run(run.version.path.parent) if needed else None
     return State(
-        run.version.manifest,
-        run.evaluation,
-        monitor,
-        run,
-        accepted_run(run.version.path.parent),
-        recipe.metrics,
-        recipe.seed,
+        run.version.manifest, run.evaluation, monitor, run, accepted, recipe.metrics, recipe.seed
     )
+
+
+def looks_back(use: Use) -> bool:
+    """Whether a gate may look at the accepted version; what others' gates do is not known."""
+    ours = find("gates", use.name).function.__module__.startswith("assay.")
+    than = str(use.given.get("than", ACCEPTED)).partition("/")[0]
+    return not ours or use.name in LOOK_BACK or (use.name in COMPARE and than == ACCEPTED)

@@ -17,7 +17,7 @@ from assay.gates._state import (
     some,
 )
 
-__all__ = ["growth", "leak", "rows", "set_aside", "violations"]
+__all__ = ["growth", "leak", "rows", "schema", "set_aside", "violations"]
 
 CONTRACT = 1
 """The contract's position in the ledger."""
@@ -182,6 +182,41 @@ def violations(
     return Verdict(gate, "fail", detail, figures=figures)
 
 
+def schema(state: State, *, allow: list[str] | None = None, new: bool = True) -> Verdict:
+    """Ask that no field has gone, or changed its type or unit, since the accepted version.
+
+    It is inconclusive while no version is accepted.
+
+    Args:
+        state: what to look at.
+        allow: fields that may go, come or change.
+        new: whether fields may be added.
+
+    >>> schema(State({"fields": {"price": {"type": "number"}}})).verdict
+    'inconclusive'
+    """
+    gate = "schema: as in the accepted version"
+    gate += f" but for {', '.join(allow)}" if allow else ""
+    now = manifest_of(state).get("fields", {})
+    if state.accepted is None:
+        return nothing_accepted(gate)
+    before = state.accepted.version.manifest["fields"]
+    told = {name: f"{name} has gone" for name in before if name not in now}
+    for name, field in now.items():
+        if name not in before:
+            told |= {} if new else {name: f"{name} is new"}
+            continue
+        was, is_ = (_kind(one) for one in (before[name], field))
+        told |= {name: f"{name} was {was} and is {is_}"} if was != is_ else {}
+    said = [text for name, text in told.items() if name not in (allow or ())]
+    title = state.accepted.version.title
+    if said:
+        more = f", and {len(said) - 10} more" if len(said) > 10 else ""
+        detail = f"Against {title}: {', '.join(said[:10])}{more}."
+        return Verdict(gate, "fail", detail, figures={"changed": len(said)})
+    return Verdict(gate, "pass", f"{len(before):,} fields are as in {title}.")
+
+
 def leak(
     state: State,
     *,
@@ -246,6 +281,10 @@ def _count(manifest: Mapping[str, Any], split: str | None) -> tuple[int, str]:
     if split is None:
         return int(manifest["rows"]["kept"]), "all rows"
     return int(known("split", split, manifest.get("splits", {}))), split
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    return f"{field.get('type')} in {field['unit']}" if field.get("unit") else str(field["type"])
 
 
 def _percents(low: float | None, high: float | None) -> str:

@@ -18,54 +18,74 @@ def drift(
     *,
     fields: list[str] | None = None,
     allow: list[str] | None = None,
-    max: float | None = None,
+    max: float | dict[str, float] | None = None,
     max_share: float = 0.0,
 ) -> Verdict:
-    """Ask that no field of the new data has drifted from the version it is held against.
+    """Ask that no field has drifted: of new data that was monitored, or since the accepted version.
 
-    Without `max` a field has drifted if the monitor raised an alarm: a difference that is both
+    Where there is no monitor's result, the version's rows are held against those of the accepted
+    version. Without `max` a field has drifted if that raises an alarm: a difference that is both
     beyond chance and large enough to matter. With it, the whole 95 % interval of each effect has
-    to lie below the bound. It is inconclusive if no new data was monitored.
+    to lie below the bound.
 
     Args:
         state: what to look at.
-        fields: look only at these; `all` is all fields together.
-        allow: fields that may drift.
-        max: the largest effect that passes, in the unit of each field's own measure.
-        max_share: the share of the fields looked at that may drift.
+        fields: look only at these; `all fields` is all of them together.
+        allow: fields that may drift; all of them together are then not looked at.
+        max: the largest effect that passes; a number for all, or by the name of the effect, such
+            as `{wasserstein: 0.2, missing: 0.05}`; of effects that it does not name, alarms count.
+        max_share: the share of what is looked at that may drift.
 
     Raises:
-        RecipeError: `fields` or `allow` names a field that was not monitored.
+        RecipeError: `fields` or `allow` names a field that was not looked at.
 
     >>> effect = {"name": "wasserstein", "value": 0.4, "low": 0.3, "high": 0.5, "floor": 0.1}
     >>> one = {"field": "price", "kind": "number", "effect": effect, "alarm": True}
     >>> drift(State(monitor={"drift": [one]})).detail
-    '1 of 1 fields drifted: price (wasserstein 0.4, 95 % 0.3 to 0.5).'
+    'In the new data 1 of 1 distributions drifted: price (wasserstein 0.4, 95 % 0.3 to 0.5).'
     """
-    gate = "drift: none" if max is None else f"drift: at most {number(max)}"
+    gate = f"drift: {'none' if max is None else f'at most {_most(max)}'}"
     gate += f" but of {', '.join(allow)}" if allow else ""
     gate += f" in {max_share:.4g} of the fields" if max_share else ""
-    if state.monitor is None:
+    if state.monitor is not None:
+        seen, where = list(state.monitor.get("drift", ())), "In the new data"
+    elif state.run is None or state.accepted is None:
         return _nothing(gate)
-    seen = {str(one["field"]): one for one in state.monitor.get("drift", ())}
+    else:
+        from assay.gates._since import since  # loads the classifiers
+
+        seen = since(state.run.version, state.accepted.version)
+        where = f"Since {state.accepted.version.title}"
+    names = [str(one["field"]) for one in seen]
+    here = (state.manifest or {}).get("fields", {})
     for name in (*(fields or ()), *(allow or ())):
-        known("field", name, seen)
-    asked = [seen[name] for name in (fields or seen) if name not in (allow or ())]
+        # A key, or a field of another type, is there and not compared.
+        if not any(_of(one, name) for one in (*names, *here)):
+            known("field", name, dict.fromkeys(names))
+    asked = [
+        one
+        for one, name in zip(seen, names, strict=True)
+        if (fields is None or any(_of(name, field) for field in fields))
+        and not any(_of(name, field) for field in allow or ())
+        # All fields together have drifted where one has that may.
+        and not (allow and fields is None and one.get("kind") == "all")
+    ]
     if not asked:
-        return Verdict(gate, "inconclusive", "No field was monitored.")
+        return Verdict(gate, "inconclusive", "There is no field to look at.")
     judged = [(_drifted(one, max), one) for one in asked]
     gone = [one for outcome, one in judged if outcome == "fail"]
     open_ones = [one for outcome, one in judged if outcome == "inconclusive"]
     figures = {str(one["field"]): one.get("effect") for one in asked}
-    count = f"of {len(asked):,} fields"
-    if len(gone) > max_share * len(asked):
-        return Verdict(gate, "fail", f"{len(gone)} {count} drifted: {_shown(gone)}.",
-                       figures=figures)  # fmt: skip
-    if len(gone) + len(open_ones) > max_share * len(asked):
-        detail = f"{len(open_ones)} {count} may have drifted: {_shown(open_ones)}."
-        return Verdict(gate, "inconclusive", detail, figures=figures)
-    detail = f"{len(gone)} {count} drifted{f': {_shown(gone)}' if gone else ''}."
-    return Verdict(gate, "pass", detail, figures=figures)
+    count = f"of {len(asked):,} distributions"
+    room = max_share * len(asked)
+    verdict: Outcome = "pass"
+    said = f"{len(gone)} {count} drifted{f': {_shown(gone)}' if gone else ''}"
+    if len(gone) > room:
+        verdict = "fail"
+    elif len(gone) + len(open_ones) > room:
+        verdict = "inconclusive"
+        said = f"{len(open_ones)} {count} may have drifted: {_shown(open_ones)}"
+    return Verdict(gate, verdict, f"{where} {said}.", figures=figures)
 
 
 def performance(
@@ -165,11 +185,23 @@ def _nothing(gate: str) -> Verdict:
     )
 
 
-def _drifted(one: Mapping[str, Any], most: float | None) -> Outcome:
+def _drifted(one: Mapping[str, Any], most: float | dict[str, float] | None) -> Outcome:
     effect = one.get("effect") or {}
-    if most is None:
+    bound = most.get(str(effect.get("name"))) if isinstance(most, dict) else most
+    if bound is None or not effect:
         return "fail" if one.get("alarm") else "pass"
-    return _within(effect, None, most)
+    return _within(effect, None, bound)
+
+
+def _of(line: str, field: str) -> bool:
+    """Whether a line is about a field: `price` and `price (missing)` are about `price`."""
+    return line == field or line.startswith(f"{field} (")
+
+
+def _most(most: float | dict[str, float]) -> str:
+    if isinstance(most, dict):
+        return ", ".join(f"{number(bound)} {name}" for name, bound in most.items())
+    return number(most)
 
 
 def _performed(one: Mapping[str, Any], low: float | None, high: float | None) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import assay
 from assay.component import using
 from assay.errors import AssayError, RecipeError, StorageError
-from assay.gates import ACCEPTED
+from assay.gates import looks_back
 from assay.own import own
 from assay.recipe import Recipe, load
 from assay.storage import storage_errors, write_atomically
@@ -87,6 +87,7 @@ def ci(
     files = [str(one) for one in functions if isinstance(one, str | Path)]
     with using(own(functions)):
         loaded = load(recipe)
+        looking_back = any(looks_back(use) for use in loaded.gates)
     named = _within(Path(recipe), root)
     words = ["assay", "run", named]
     words += [word for file in files for word in ("--functions", _within(Path(file), root))]
@@ -96,7 +97,7 @@ def ci(
         "recipe": named,
         "run": shlex.join(words),
         "install": _one_command(install or f"python -m pip install assay=={assay.__version__}"),
-        "models": bool(loaded.models),
+        "baseline": looking_back,
         "stage": "pre-push" if loaded.models else "pre-commit",
         "files": _pattern(loaded, [named, *(_within(Path(file), root) for file in files)], root),
     }
@@ -240,8 +241,7 @@ def _next(
     known = ignored.read_text(encoding="utf-8", errors="replace") if ignored.exists() else ""
     if "versions" not in known:
         yield "put `versions/` and `gates/` into .gitignore"
-    if any(ACCEPTED in str(use.given.get("than", "")) or use.name in _AGAINST
-           for use in recipe.gates):  # fmt: skip
+    if about["baseline"]:
         yield (
             "the first version has nothing to be held against: start the pipeline by hand with "
             "`accept` (GitHub) or ASSAY_ACCEPT (GitLab), here with `assay accept "
@@ -250,6 +250,3 @@ def _next(
     if any(host in kinds for host in ("github", "gitlab")):
         yield f"look at the line that installs assay: `{about['install']}`"
     yield "commit the files"
-
-
-_AGAINST = ("growth", "not_worse", "slices")
