@@ -27,7 +27,9 @@ from assay.recipe import Recipe, digest, load
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
+from assay.tracking.modelcard import write_cards
 from assay.tracking.recording import Recording, recorded
+from assay.tracking.server import address, publish
 from assay.verdicts.hosts import github
 from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
@@ -117,6 +119,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
     functions: Iterable[Callable[..., Any] | str | Path] = (),
     commands: bool = False,
     gates_to: Iterable[str | Path] = (),
+    mlflow: str | None = None,
 ) -> Outcome:
     """Build a version, score the models on it, hold both against the gates, write the report.
 
@@ -131,6 +134,8 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         commands: let the recipe's models run programs, as `command` does.
         gates_to: files to write the gates' verdicts to as well; the ending says how: `.xml`
             JUnit, `.sarif`, `.md` Markdown, `.json` GitLab's code quality, `.txt` text.
+        mlflow: the address of an MLflow server that the run is put on as well, or `env`: then it
+            is what MLFLOW_TRACKING_URI says. Without it no server is asked.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.
@@ -139,6 +144,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         AssayError: the recipe, the source or the place to write to is not fit for it.
     """
     paths = checked_paths(gates_to)
+    server = address(mlflow) if mlflow is not None else None
     with using(own(functions)), allowing_commands(commands):
         loaded = load(recipe)
         if seed is not None:
@@ -159,8 +165,10 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
                 write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
                 path = _write_report(folder, version.manifest, evaluation, verdicts)
                 write(judged_of(made, verdicts, recipe), paths)
-        notes = record.finished(evaluation, [asdict(gate) for gate in verdicts], verdict)
-        return Outcome(version, evaluation, verdicts, verdict, path, reused, record.id, notes)
+        kept, notes = record.finished(evaluation, [asdict(gate) for gate in verdicts], verdict)
+        if server is not None:
+            notes += publish(server, kept, version, evaluation, folder)
+        return Outcome(version, evaluation, verdicts, verdict, path, reused, kept.id, tuple(notes))
 
 
 def report(
@@ -247,6 +255,7 @@ def _evaluated(
         unfinished.replace(folder / PREDICTIONS)
     finally:
         unfinished.unlink(missing_ok=True)
+    write_cards(folder, version, evaluation, predictions)
     write_atomically(folder / EVALUATION, evaluation.to_json().encode())
     return evaluation
 

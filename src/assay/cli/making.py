@@ -61,6 +61,9 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
         list[Path] | None,
         typer.Option("--gates-to", help="Write verdicts: .xml (JUnit), .sarif, .md, .json, .txt."),
     ] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help="An MLflow server's address, or env (extra assay[mlflow]).")
+    ] = None,
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Tell GitHub of gates that did not pass.")
     ] = False,
@@ -79,6 +82,7 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
             functions=functions or (),
             commands=commands,
             gates_to=gates_to or (),
+            mlflow=mlflow,
         )
     show(outcome.to_dict(), repr(outcome), json)
     if annotate and (lines := outcome.annotations(recipe)):

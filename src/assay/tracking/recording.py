@@ -57,11 +57,11 @@ class Recording:
 
     def finished(
         self, evaluation: Evaluation | None, gates: Sequence[Mapping[str, Any]], verdict: str
-    ) -> tuple[str, ...]:
+    ) -> tuple[RunRecord, list[str]]:
         """Record a run that came to its end.
 
         Returns:
-            Why it could not be recorded, as a note: no run is lost by that.
+            What was recorded; and why it could not be, as a note: no run is lost by that.
         """
         scored = evaluation.scores if evaluation is not None else ()
         run = self._record(
@@ -74,8 +74,8 @@ class Recording:
         try:
             store.write(self.out, run)
         except StorageError as refused:
-            return (f"this run is not recorded: {refused}",)
-        return ()
+            return run, [f"this run is not recorded: {refused}"]
+        return run, []
 
     def _record(self, status: str, **more: Any) -> RunRecord:
         stamp = self._started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
