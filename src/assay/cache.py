@@ -22,6 +22,7 @@ import orjson
 import xxhash
 
 from assay.errors import StorageError
+from assay.remote import cached
 from assay.sharing import hash_file
 
 
@@ -68,8 +69,11 @@ class Cache:
         An entry of which a byte has changed since it was sealed is not there any more, so that
         a damaged cache costs time and never gives a wrong result.
         """
+        sealed = self.path(key, "json")
         try:
-            seal, _, body = self.path(key, "json").read_bytes().partition(b"\n")
+            if not sealed.exists() and not cached(self.folder, key):
+                return None
+            seal, _, body = sealed.read_bytes().partition(b"\n")
             if seal.decode("latin-1") != xxhash.xxh3_128(body).hexdigest():
                 return None
             entry = orjson.loads(body)

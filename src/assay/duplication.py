@@ -14,6 +14,7 @@ import polars as pl
 
 from assay.building.sketching import sketched
 from assay.recipe import Recipe
+from assay.remote import placed
 from assay.reporting.duplication import render_duplicates
 from assay.rows import as_pandas, hex_ids, uniform
 from assay.storage import storage_errors, write_atomically
@@ -128,6 +129,7 @@ class Duplicates:
         )
 
 
+@placed
 def duplicates(  # noqa: PLR0913 - as the commands that build have
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,

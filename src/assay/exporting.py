@@ -15,12 +15,14 @@ from assay.component import bind, find
 from assay.errors import StorageError, VersionError
 from assay.exports.part import Exported, Part, exported, merge
 from assay.exports.whole import finish
+from assay.remote import placed
 from assay.storage import storage_errors
 from assay.version import Version, open_version
 
 SUMMARY = "exports.json"
 
 
+@placed
 def export(
     version: Version | str | Path,
     kind: str,

@@ -18,6 +18,7 @@ from assay.gates import ACCEPTED, Run, State, Verdict, judge, newest_run, overal
 from assay.gates._seen import Seen
 from assay.own import own
 from assay.recipe import Recipe, load
+from assay.remote import placed
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
 from assay.tags import Tag, read_tags, set_tag
@@ -79,6 +80,7 @@ class Gated:
 _COLUMNS = ("code", "gate", "verdict", "severity", "detail", "needed")
 
 
+@placed
 def gate(
     version: Version | Evaluation | str | Path,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
@@ -191,6 +193,7 @@ class Accepted:
         return "\n".join(lines)
 
 
+@placed
 def accept(
     version: Version | str | Path,
     *,

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from assay.errors import VersionError
+from assay.remote import placed
 from assay.rows import as_pandas
 from assay.version import Version, open_version
 
@@ -60,6 +61,7 @@ class History:
         return f"<p>{escape(repr(self).partition(chr(10))[0])}</p><ol>{items}</ol>"
 
 
+@placed
 def why(version: Version | str | Path, row_id: str, *, out: str | Path = "versions") -> History:
     """Tell everything that happened to a row, whether it was kept or not.
 

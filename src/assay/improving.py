@@ -20,6 +20,7 @@ from assay.evaluation.measures import measures
 from assay.mainjob import PREDICTIONS, Outcome, Progress, run
 from assay.own import own
 from assay.recipe import Recipe, Use, load
+from assay.remote import placed
 from assay.rows import ROW_ID, as_pandas
 from assay.slices.actions import Action, data_actions, ranked, slice_actions, suspect_action
 from assay.slices.changing import changed_recipe, name_of, write_recipe
@@ -157,6 +158,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+@placed
 def improve(  # noqa: PLR0913 - the options of `assay improve`, one to one
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,

@@ -24,6 +24,7 @@ from assay.gating import judged_of, read_gates, run_folder, shown_gates
 from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
+from assay.remote import placed
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
@@ -108,6 +109,7 @@ class Outcome:
         return "".join([*parts, f"<p>verdict: {self.verdict}</p>"])
 
 
+@placed
 def run(  # noqa: PLR0913 - the options of `assay run`, one to one
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,
@@ -171,6 +173,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         return Outcome(version, evaluation, verdicts, verdict, path, reused, kept.id, tuple(notes))
 
 
+@placed
 def report(
     what: Version | Evaluation | str | Path,
     *,

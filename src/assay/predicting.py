@@ -21,6 +21,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.models import _saving
 from assay.own import own
 from assay.recipe import Read, Recipe, load
+from assay.remote import placed
 from assay.rows import ROW, ROW_ID, as_pandas, hex_ids
 from assay.sources.shards import load as load_shard
 from assay.sources.shards import locate, survey
@@ -95,6 +96,7 @@ class Predictions:
         return f"<pre>{escape(repr(self))}</pre>{shown}"
 
 
+@placed
 def predict(
     run: Any,
     source: Any,

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
+from assay import remote
 from assay.errors import StorageError, VersionError, nearest
+from assay.remote import placed
 from assay.rows import as_pandas
 from assay.sharing import hashes, share
 from assay.storage import locked, sync
@@ -93,10 +95,11 @@ class Version:
             return str(error)
         for file in files:
             path = self.path / file["path"]
-            if not path.exists():
+            size = remote.size(path)
+            if size is None:
                 return f"{path} is missing"
-            if path.stat().st_size != file["bytes"]:
-                return f"{path} has {path.stat().st_size:,} bytes, not {file['bytes']:,}"
+            if size != file["bytes"]:
+                return f"{path} has {size:,} bytes, not {file['bytes']:,}"
         return None
 
     def scan(self, split: str | None = None) -> pl.LazyFrame:
@@ -118,7 +121,7 @@ class Version:
         Raises:
             VersionError: it is missing, or has not its size any more.
         """
-        path: Path = self.path / file["path"]
+        path: Path = remote.here(self.path / file["path"])
         size = path.stat().st_size if path.exists() else None
         if size != file["bytes"]:
             raise VersionError(
@@ -215,7 +218,7 @@ class Version:
         """What a build came to, in a few lines."""
         rows, reasons = self.manifest["rows"], self.manifest["reasons"]
         made = "was there already; no work was done twice" if self.reused else "built"
-        lines = [f"version {self.title} {made}: {self.path}"]
+        lines = [f"version {self.title} {made}: {remote.shown(self.path)}"]
         lines += [f"  note: {note}" for note in self.manifest["notes"]]
         lines += [f"  {rows['read']:>12,} rows read"]
         lines += [f"  {-count:>12,} {reason}" for reason, count in reasons.items()]
@@ -295,18 +298,26 @@ def commit(folder: Path, out: Path, manifest: dict[str, Any], *, again: bool = F
     home = out / manifest["name"]
     manifest["hashes"] = hashes(folder)
     share(folder, manifest["hashes"], [version.hashes for version in whole(out, home.name)])
+    mirror = remote.mirror_of(out)
     with locked(home):
+        if mirror:
+            mirror.pull()
         present = whole(out, manifest["name"])
         for version in present if not again else ():
             if version.manifest["hash"] == manifest["hash"]:
                 return Version(version.path, reused=True)
         # Damaged versions keep their numbers too.
         number = 1 + max((_number(path) for path in home.glob("v*")), default=0)
+        if mirror:
+            number = mirror.claim(home.name, number, manifest["hash"])
+            mirror.clear_away(home.name)
         manifest["version"] = f"v{number}-{manifest['hash'][:8]}"
         manifest["parent"] = present[-1].id if present else None
         (folder / ".lock").unlink(missing_ok=True)
         write_atomically(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         target = home / manifest["version"]
+        if mirror:
+            mirror.upload(folder, f"{home.name}/{target.name}")
         folder.rename(target)
         sync(home)
     return Version(target)
@@ -327,6 +338,7 @@ def whole(out: Path, name: str) -> list[Version]:
     return [version for version in listing(out, name) if version.damage() is None]
 
 
+@placed
 def versions(name: str | None = None, *, out: str | Path = "versions") -> list[Version]:
     """The versions under a folder, oldest first; of one name or of all.
 
@@ -337,6 +349,7 @@ def versions(name: str | None = None, *, out: str | Path = "versions") -> list[V
     return listing(Path(out), name)
 
 
+@placed
 def open_version(name: str | Path, out: str | Path = "versions") -> Version:
     """Open a version by its folder, or by `name`, `name/v3`, `v3-9f2c41ab`, `name/TAG` or `TAG`.
 

@@ -28,6 +28,7 @@ from assay.exports.whole import finish
 from assay.own import own
 from assay.places import is_place
 from assay.recipe import Recipe, digest, load
+from assay.remote import placed
 from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.storage import storage_errors
 from assay.urls import hidden_in
@@ -37,6 +38,7 @@ Progress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 
 
+@placed
 def build(
     recipe: Recipe | Mapping[str, Any] | str | Path,
     *,

@@ -24,6 +24,7 @@ from assay.cli.shared import (
     app,
     engine_named,
     parameters,
+    place,
     say,
     show,
     shown_progress,
@@ -125,7 +126,9 @@ def export(
     given: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter, as name=value; repeatable.")
     ] = None,
-    home: Annotated[Path, typer.Option("--versions", help="Where versions are.")] = DEFAULT_OUT,
+    home: Annotated[
+        Path, typer.Option("--versions", callback=place, help="Where versions are.")
+    ] = DEFAULT_OUT,
     json: Json = False,
 ) -> None:
     """Write a version out in another form."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +29,39 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe.")]
 VersionName = Annotated[str, typer.Argument(help="A folder, or name, name/v3, v3-9f2c41ab.")]
-Out = Annotated[Path, typer.Option("--out", help="The folder that holds all versions.")]
+
+
+def place(context: typer.Context, given: Path) -> Path:
+    """For an address in an object store the folder that stands for it, sent back at the end."""
+    address = re.sub(r"^(\w+):/+", r"\1://", str(given))
+    if "://" not in address:
+        return given
+    from assay.objects import is_store
+
+    return context.with_resource(_sent(address)) if is_store(address) else given
+
+
+@contextmanager
+def _sent(address: str) -> Iterator[Path]:
+    left: typer.Exit | None = None
+    from assay import remote
+
+    with remote.working(address) as folder:
+        try:
+            yield folder
+        except typer.Exit as code:
+            # A verdict and no error: what was found is sent.
+            left = code
+    if left is not None:
+        raise left
+
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", callback=place, help="The folder that holds all versions, or s3://bucket/folder."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Shards at once; default: all cores.")]
 Seed = Annotated[int | None, typer.Option(help="Replaces the recipe's seed.")]
 EngineName = Annotated[str, typer.Option("--engine", help="processes, or ray (extra assay[ray]).")]

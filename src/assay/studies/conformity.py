@@ -19,6 +19,7 @@ from assay.evaluation.evaluate import score
 from assay.evaluation.intervals import wilson
 from assay.evaluation.measures import Asked as AskedMetric
 from assay.evaluation.values import labels
+from assay.remote import placed
 from assay.rows import ROW_ID
 from assay.studies.bounds import Parted, Scale, fewest, intervals, quantile, sets
 from assay.studies.crossvalidation import truth_of
@@ -121,6 +122,7 @@ class Conformal(Result):
         return replace(self, table=self.table.head(20))
 
 
+@placed
 def conformal(  # noqa: PLR0913 - one option each
     recipe: Asked,
     model: Any = None,

@@ -19,6 +19,7 @@ from assay.evaluation.measures import Asked as AskedMetric
 from assay.evaluation.measures import Measure, default_metrics, measures
 from assay.evaluation.truth import Truth, positive_of, proba_columns
 from assay.recipe import Recipe
+from assay.remote import placed
 from assay.rows import ROW_ID
 from assay.studies.dealing import Kind, deal, sides_of
 from assay.studies.fits import (
@@ -135,6 +136,7 @@ class CrossValidated(Result):
         }
 
 
+@placed
 def crossval(  # noqa: PLR0913 - the options of `assay crossval`, one to one
     recipe: Asked,
     *,

@@ -16,6 +16,7 @@ from assay.evaluation.evaluation import Comparison, Score
 from assay.evaluation.scored import Floats
 from assay.evaluation.truth import positive_of, proba_columns
 from assay.evaluation.values import labels
+from assay.remote import placed
 from assay.rows import ROW_ID
 from assay.studies.conformity import ALL
 from assay.studies.crossvalidation import truth_of
@@ -99,6 +100,7 @@ class Threshold(Result):
         }  # fmt: skip
 
 
+@placed
 def threshold(
     recipe: Asked,
     model: Any = None,

@@ -20,6 +20,7 @@ from assay.evaluation.measures import Measure
 from assay.evaluation.resampling import resamples
 from assay.evaluation.scored import Floats
 from assay.recipe import Recipe, Use
+from assay.remote import placed
 from assay.rows import ROW_ID, text_hash, uniform
 from assay.studies.fits import (
     Asked,
@@ -104,6 +105,7 @@ class Importances(Result):
         return {"study": "importance", **asdict(self)}
 
 
+@placed
 def importance(  # noqa: PLR0913 - one option each
     recipe: Asked,
     *,

@@ -18,6 +18,7 @@ from assay.evaluation.measures import Asked as AskedMetric
 from assay.evaluation.measures import Measure
 from assay.evaluation.resampling import resamples
 from assay.evaluation.scored import Floats
+from assay.remote import placed
 from assay.rows import ROW_ID, text_hash, uniform
 from assay.studies.crossvalidation import truth_of
 from assay.studies.dealing import PARENT
@@ -161,6 +162,7 @@ class Fraction:
         return pl.concat(parts)
 
 
+@placed
 def learning_curve(  # noqa: PLR0913 - the options of `assay curve`, one to one
     recipe: Asked,
     *,

@@ -15,6 +15,7 @@ from assay.evaluation.evaluate import score
 from assay.evaluation.evaluation import Evaluation, Score
 from assay.evaluation.measures import Asked as AskedMetric
 from assay.recipe import Use
+from assay.remote import placed
 from assay.rows import ROW_ID
 from assay.studies.crossvalidation import truth_of
 from assay.studies.dealing import deal, sides_of
@@ -98,6 +99,7 @@ class ValidationCurve(Result):
         return {"study": "validation_curve", **asdict(self)}
 
 
+@placed
 def validation_curve(  # noqa: PLR0913 - one option each
     recipe: Asked,
     model: Any,

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from assay.remote import placed
 from assay.rows import ROW, ROW_ID
 from assay.storage import storage_errors, write_atomically
 from assay.tracking.recipes import changes
@@ -26,6 +27,7 @@ CHANGES = {
 """The columns of the table of rows; `before` and `after` are splits."""
 
 
+@placed
 def diff(
     a: Version | str | Path,
     b: Version | str | Path,
