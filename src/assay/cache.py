@@ -14,7 +14,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import xxhash
 from assay.errors import StorageError
 from assay.remote import cached
 from assay.sharing import hash_file
+from assay.storage import link
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Cache:
         """Give a temporary path, and put the file in its place when it is complete."""
         with _replacing(self.path(key, suffix)) as unfinished:
             yield unfinished
+
+    def adopt(self, key: str, suffix: str, file: Path) -> None:
+        """Take a finished file into an entry; it takes no more room where the system has links.
+
+        It must not be written to any more: if it is all the same, the entry is damaged.
+        """
+        link(file, self.path(key, suffix))
+
+    def give(self, key: str, suffix: str, target: Path) -> None:
+        """Put a file of an entry, which must not be written to, in a place outside the cache."""
+        link(self.path(key, suffix), target)
 
     def note(self, key: str, summary: object, parts: Iterable[str] = ()) -> None:
         """Mark an entry as complete and seal it.
@@ -85,6 +97,11 @@ class Cache:
             return None
         found: dict[str, Any] = entry["summary"]
         return found
+
+    def used_by(self, owner: str) -> frozenset[str]:
+        """The entries that an owner's newest build used."""
+        file = self.folder / "used" / f"{owner}.json"
+        return frozenset(_keys(file) if file.exists() else ())
 
     @contextmanager
     def in_use(self) -> Iterator[int]:
@@ -142,6 +159,23 @@ class Cache:
         for file in (self.folder / "spool").glob("*"):
             if file.name not in used:
                 file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Listing(Cache):
+    """A cache that lists the entries that were found or made in this process."""
+
+    used: set[str] = field(default_factory=set)
+
+    def note(self, key: str, summary: object, parts: Iterable[str] = ()) -> None:
+        super().note(key, summary, parts)
+        self.used.add(key)
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        found = super().recall(key)
+        if found is not None:
+            self.used.add(key)
+        return found
 
 
 def _keys(file: Path) -> list[str]:

@@ -17,19 +17,20 @@ from assay.building.manifest import certificate, describe
 from assay.building.others import other_plan, other_shards, sketches_of
 from assay.building.plan import Plan, contents, make_plan
 from assay.building.prepare import Preparing
+from assay.building.surveying import Surveying, absent_fields, in_content_order
 from assay.building.tasks import extras, tasks, twins
 from assay.building.write import Export, Writing, merge_exports
 from assay.cache import BUILDING, Cache, code_version
 from assay.component import Sketches, bind, find, in_use, using
 from assay.engine import Engine, run
-from assay.errors import ContractError, RecipeError, SourceError, nearest
+from assay.errors import ContractError, RecipeError, SourceError
 from assay.exports.part import merge
 from assay.exports.whole import finish
 from assay.own import own
 from assay.places import is_place
 from assay.recipe import Recipe, digest, load
 from assay.remote import placed
-from assay.sources.shards import Shard, fingerprint, locate, survey
+from assay.sources.shards import Shard, fingerprint, locate
 from assay.storage import storage_errors
 from assay.urls import hidden_in
 from assay.version import Version
@@ -120,6 +121,8 @@ class _Builder:
         self.recipe, self.cache = recipe, cache
         self.workers, self.engine, self.progress = workers, engine, progress
         self.used: set[str] = set()
+        self.known = cache.used_by(recipe.name)
+        self.contents: dict[Shard, str] = {}
 
     def prepare(self) -> tuple[Plan, list[dict[str, Any]], list[str]]:
         """The first pass: the plan, the shards' summaries in order, and what is to be noted."""
@@ -129,8 +132,9 @@ class _Builder:
         self.used |= _copies(shards)
         surveyed = self._surveyed(shards)
         plan = make_plan(self.recipe, surveyed)
-        absent = _absent(self.recipe, surveyed)
-        prepared = _in_content_order(list(self._over("read", Preparing(plan, self.cache), shards)))
+        absent = absent_fields(self.recipe, surveyed)
+        preparing = Preparing(plan, self.cache)
+        prepared = in_content_order(self._of_shards("read", preparing, shards))
         self.used |= {shard["key"] for shard in prepared}
         _stop_if_asked(prepared)
         return plan, prepared, absent
@@ -144,6 +148,8 @@ class _Builder:
         known = self.cache.recall(made_of) or {}
         for version in versions.whole(out, self.recipe.name):
             if version.id == known.get("version"):
+                # What the next build may find again, when there is more to read.
+                self.used |= set(known.get("used", ()))
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
         before = former(out, self.recipe.name, plan)
@@ -166,6 +172,7 @@ class _Builder:
             )
             todo = tasks(prepared, table, gone, late)
             written = list(self._over("write", writing, todo))
+            made = {key for shard in written for key in shard["keys"]}
             # What follows reads the files again, and has no need of what they were made from.
             del todo, gone, writing
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
@@ -182,13 +189,33 @@ class _Builder:
             (folder / "README.md").write_text(text, encoding="utf-8")
             manifest["exports"] = _exported(exports, written, folder / "exports", text)
             version = versions.commit(folder, out, manifest)
-        self.cache.note(made_of, {"version": version.id})
+        self.used |= made
+        self.cache.note(made_of, {"version": version.id, "used": sorted(made)})
         return version
 
+    def _of_shards(
+        self, stage: str, function: Preparing | Surveying, shards: Sequence[Shard]
+    ) -> list[dict[str, Any]]:
+        """What a stage says of each shard; only those that the last build had not go to workers."""
+        found: dict[int, dict[str, Any]] = {}
+        # On Ray the machines that hold the data look for themselves.
+        for at, shard in enumerate(shards if self.known and self.engine != "ray" else ()):
+            content = self.contents.get(shard) or fingerprint(shard)
+            self.contents[shard] = content
+            key = function.key(content)
+            said = self.cache.recall(key) if key in self.known else None
+            if said is not None:
+                found[at] = function.told(shard, content, said)
+        rest = [at for at in range(len(shards)) if at not in found]
+        made = self._over(stage, function, [shards[at] for at in rest], len(found))
+        found |= dict(zip(rest, made, strict=True))
+        return [found[at] for at in range(len(shards))]
+
     def _over(
-        self, stage: str, function: Callable[[Item], Any], tasks: Sequence[Item]
+        self, stage: str, function: Callable[[Item], Any], tasks: Sequence[Item], known: int = 0
     ) -> Iterator[Any]:
-        self.progress(stage, 0, len(tasks))
+        """A function's results for some tasks, beside those that are known already."""
+        self.progress(stage, known, known + len(tasks))
         # A worker reads a user's file again: it could not import it by its name.
         mine = tuple(dict.fromkeys(component.file or component.function for component in in_use()))
         stage_here = _Using(function, mine)
@@ -196,8 +223,8 @@ class _Builder:
         # Whatever stops the build stops the workers first: one that still writes would put back
         # what is then cleared away.
         with closing(results):
-            for done, result in enumerate(results, start=1):
-                self.progress(stage, done, len(tasks))
+            for done, result in enumerate(results, start=known + 1):
+                self.progress(stage, done, known + len(tasks))
                 yield result
 
     def _surveyed(self, shards: Sequence[Shard]) -> dict[str, frozenset[str]]:
@@ -214,7 +241,7 @@ class _Builder:
         return found
 
     def _columns(self, shards: Sequence[Shard]) -> dict[str, frozenset[str]]:
-        surveys = _in_content_order(list(self._over("survey", _Surveying(self.cache), shards)))
+        surveys = in_content_order(self._of_shards("survey", Surveying(self.cache), shards))
         found: dict[str, frozenset[str]] = {}
         for one in surveys:
             self.used.add(one["key"])
@@ -232,8 +259,8 @@ class _Builder:
                 shards = other_shards(source, self.cache.folder / "spool")
                 self.used |= _copies(shards)
                 alone = other_plan(plan, step, self._columns(shards), _shown(source))
-                read = list(self._over("read", Preparing(alone, self.cache), shards))
-                read = _in_content_order(read)
+                read = self._of_shards("read", Preparing(alone, self.cache), shards)
+                read = in_content_order(read)
                 keys += [shard["key"] for shard in read]
                 found.setdefault(step.position, {})[name] = sketches_of(read, step, self.cache)
         self.used |= set(keys)
@@ -274,24 +301,6 @@ class _Using:
             return self.function(task)
 
 
-class _Surveying:
-    """The look at one shard's columns, found in the cache where it was taken before."""
-
-    def __init__(self, cache: Cache) -> None:
-        self.cache = cache
-
-    def __call__(self, shard: Shard) -> dict[str, Any]:
-        content = fingerprint(shard)
-        key = digest(["survey", code_version(*BUILDING), content])
-        known = self.cache.recall(key)
-        if known is None:
-            columns = [[name, sorted(kinds)] for name, kinds in survey(shard).items()]
-            known = {"columns": columns}
-            self.cache.note(key, known)
-        place = {"path": shard.path, "start": shard.start, "lines": 0}
-        return {"columns": dict(known["columns"]), "key": key, "fingerprint": content, **place}
-
-
 def _copies(shards: Iterable[Shard]) -> set[str]:
     """The files that stand in the cache for a source: what is read, and what that was made from."""
     return {name for shard in shards for name in (Path(shard.path).name, *shard.kept)}
@@ -301,50 +310,6 @@ def _shown(source: Any) -> str:
     if isinstance(source, str | Path) or is_place(source):
         return str(hidden_in(source))
     return f"<{type(source).__name__}>"
-
-
-def _absent(recipe: Recipe, surveyed: Mapping[str, Any]) -> list[str]:
-    """Say which of the recipe's fields no row has; refuse it where rows must have them.
-
-    Raises:
-        RecipeError: such a field is required, so that every row would be set aside.
-    """
-    notes = []
-    for name, spec in recipe.fields.items():
-        if name in surveyed:
-            continue
-        others = [other for other in surveyed if other not in recipe.fields]
-        meant = nearest(name, others)
-        if spec.required and spec.on_violation != "null":
-            raise RecipeError(
-                f"The source has no column {name!r}, which is required.",
-                where=f"fields.{name}",
-                allowed=surveyed,
-                hint=meant,
-            )
-        said = f"the source has no column {name!r}, so it is empty in every row"
-        notes.append(f"{said}; {meant}" if meant else said)
-    return notes
-
-
-def _in_content_order(prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Order files by what they contain, and each file's shards as they stand in it.
-
-    A version is thereby the same for any order and any names of the files.
-    """
-    files: dict[str, list[dict[str, Any]]] = {}
-    for shard in prepared:
-        files.setdefault(shard["path"], []).append(shard)
-    ordered = []
-    for shards in files.values():
-        shards.sort(key=lambda shard: shard["start"])
-        offset = 0
-        for shard in shards:
-            shard["offset"] = offset
-            offset += shard["lines"]
-        ordered.append(shards)
-    ordered.sort(key=lambda shards: digest([shard["fingerprint"] for shard in shards]))
-    return [shard for shards in ordered for shard in shards]
 
 
 def _stop_if_asked(prepared: Sequence[Mapping[str, Any]]) -> None:

@@ -184,7 +184,7 @@ def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WidePa
     for name, values in (("_cluster", table.cluster), ("_split", table.split)):
         if values.null_count() < len(values):
             view = view.with_columns(values.filter(here).alias(name))
-    if step.splits and table.before is not None:
+    if step.remembers and table.before is not None:
         view = view.hstack(table.before.filter(here))
     given: pl.DataFrame | Sketches = view
     if step.component.sketch:
@@ -259,12 +259,21 @@ def _one_row_an_id(table: Table, before: pl.Series) -> None:
 
 
 def _unique(table: Table, column: str) -> None:
-    """Of several rows with one value of a `unique` field, keep the one whose id is lowest."""
+    """Of several rows with one value of a `unique` field, keep the one whose id is lowest.
+
+    Those that were in the version before come first.
+    """
     here = alive(table, CONTRACT)
     name = narrow_name(CONTRACT, column)
-    lowest = pl.col(ROW).min().over(name)
+    rows = table.narrow.filter(here)
+    lowest = pl.col(ROW).min()
+    if table.before is not None:
+        rows = rows.with_columns(table.before["_was"].filter(here))
+        old = pl.col(ROW).filter(pl.col("_was").is_not_null()).min()
+        lowest = pl.coalesce(old, lowest)
+    lowest = lowest.over(name)
     again = pl.col(name).is_not_null() & (pl.col(ROW) != lowest)
-    decisions = table.narrow.filter(here).select(
+    decisions = rows.select(
         pl.when(again).then(pl.lit(f"{column}: unique")).alias("rule"),
         pl.when(again).then(lowest).alias("twin"),
     )

@@ -106,6 +106,11 @@ class Step:
         return self.name.startswith("split.")
 
     @property
+    def remembers(self) -> bool:
+        """Whether it is told which rows were in the version before."""
+        return self.splits or self.name.startswith("dedup.")
+
+    @property
     def keys(self) -> list[str]:
         """The columns of which it needs equality only."""
         values = self.values

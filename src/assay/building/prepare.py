@@ -42,14 +42,22 @@ class Preparing:
     def __call__(self, shard: Shard) -> dict[str, Any]:
         """Prepare a shard, or find that it has been prepared before."""
         content = fingerprint(shard)
-        key = digest(["prepare", code_version(*BUILDING), content, self.plan.row_part()])
+        key = self.key(content)
         known = self.cache.recall(key)
-        fresh = known is None
         if known is None:
-            known = prepare(load(shard, list(self.plan.fields)), self.plan, self.cache, key)
-            self.cache.note(key, known, [f"{name}.arrow" for name in parts(self.plan)])
+            summary = prepare(load(shard, list(self.plan.fields)), self.plan, self.cache, key)
+            self.cache.note(key, summary, [f"{name}.arrow" for name in parts(self.plan)])
+            return self.told(shard, content, summary)
+        return self.told(shard, content, known)
+
+    def told(self, shard: Shard, content: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """What is said of a shard that was prepared before."""
         place = {"name": shard.name, "path": shard.path, "start": shard.start, "at": shard.at}
-        return {**known, **place, "key": key, "fingerprint": content, "fresh": fresh}
+        return {**summary, **place, "key": self.key(content), "fingerprint": content}
+
+    def key(self, content: str) -> str:
+        """The entry of a shard of this content."""
+        return digest(["prepare", code_version(*BUILDING), content, self.plan.row_part()])
 
 
 @dataclass

@@ -57,6 +57,14 @@ def _field(values: pl.Series, spec: FieldSpec) -> dict[str, Any]:
     return found
 
 
+def restored(said: Mapping[str, Any]) -> dict[str, Any]:
+    """One field's summary from plain values."""
+    found = {**said, "hashes": np.array(said["hashes"], dtype=np.uint64)}
+    if "lengths" in said:
+        found["lengths"] = tuple(np.array(part, dtype=np.int64) for part in said["lengths"])
+    return found
+
+
 def merge(
     parts: Mapping[str, Sequence[dict[str, Any]]],
     fields: Mapping[str, FieldSpec],

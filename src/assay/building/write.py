@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from assay.building import profile
+from assay.building import profile, remembered
 from assay.building.plan import FOLD, PARENT, READ, Plan
 from assay.building.prepare import CONTENT, DECIDED, INDEX, LINE, TEXT
 from assay.cache import Cache
@@ -75,41 +76,91 @@ class Writing:
     extras: Sequence[str]
 
     def __call__(self, task: Task) -> dict[str, Any]:
-        """Write a shard's rows, quarantine, ledger and exports; return what was counted."""
-        rows, gone = self._rows(task)
+        """Write a shard's rows, quarantine, ledger and exports; return what was counted.
+
+        Parts that are as they were in a former build are not written again.
+        """
+        keys = remembered.keys(self, task)
+        writing: dict[str, Callable[[Task], tuple[Any, list[str]]]] = {
+            "kept": self._kept,
+            "early": self._early,
+            "late": self._late,
+        }
+        said: dict[str, Any] = {}
+        for part, write in writing.items():
+            places = _places(task, self.exports)
+            found = remembered.recalled(self.cache, keys[part], self.folder, places)
+            if found is None:
+                found, files = write(task)
+                remembered.remember(self.cache, keys[part], found, self.folder, files, places)
+            said[part] = found
+        kept, gone = remembered.counted(said["kept"]), [said["early"], said["late"]["gone"]]
+        return {
+            **kept,
+            **said["late"],
+            "files": [
+                {"path": f"data/{split}-{number:05d}.parquet", "rows": kept["splits"][split]}
+                | {"split": split}
+                for split, number in task.files.items()
+            ],
+            "gone": np.concatenate([np.asarray(some, dtype=np.uint64) for some in gone]),
+            "keys": list(keys.values()),
+        }
+
+    def _kept(self, task: Task) -> tuple[dict[str, Any], list[str]]:
+        """Write the rows that stay, and their exports."""
+        rows = self._rows(task)[0]
         real = rows.filter(pl.col(DECIDED).is_null())
         made = self._synthetic(task, rows)
         kept = pl.concat([real, made], how="diagonal_relaxed") if made.height else real
         if PARENT in self.extras and PARENT not in kept.columns:
             kept = kept.with_columns(pl.lit(None, dtype=pl.String).alias(PARENT))
-        written = self._ledger(task, rows, gone, made)
-        self._quarantine(task, rows, gone, written)
         columns = list(dict.fromkeys([ROW_ID, *self.fields, *self.extras]))
-        profiles, counts, files, exports = {}, {}, [], []
+        profiles, counts, exports = {}, {}, []
         for split, number in task.files.items():
             part = kept.filter(pl.col(SPLIT) == split).select(columns)
-            path = self.folder / "data" / f"{split}-{number:05d}.parquet"
-            part.write_parquet(path, compression="zstd", compression_level=1)
-            files.append({"path": f"data/{path.name}", "rows": part.height, "split": split})
+            _write(part, self.folder / "data" / f"{split}-{number:05d}.parquet")
             profiles[split] = profile.summarise(part, self.fields)
             counts[split] = part.height
             exports += self._export(task, part, split)
-        reasons = written.filter(pl.col("decisive")).group_by("position", "rule").len()
-        return {
+        made_of = [f"data/{split}" for split in task.files]
+        for export in self.exports:
+            folder = self.folder / _exporting(export, task)
+            made_of += [f"exports/{export.label}/{file.name}" for file in sorted(folder.glob("*"))]
+        said = {
             "splits": counts,
             "kept": real.height,
             "synthetic": made.height,
+            "profiles": profiles,
+            "exports": exports,
+            "hashes": content_hash(kept, [*columns, SPLIT]).to_numpy(),
+        }
+        return remembered.plain(said), made_of
+
+    def _early(self, task: Task) -> tuple[Any, list[str]]:
+        """Write the rows that the first pass set aside."""
+        gone = self._rows(task)[1]
+        lines = pl.read_ipc(self.cache.path(task.key, "ledger.arrow"))
+        lines = lines.sort(INDEX, "position", maintain_order=True)
+        lines = self._told(
+            lines.filter(pl.col("action") == "set aside").unique(INDEX, keep="first")
+        )
+        return _identity(gone), self._quarantine(task, gone, lines, "early")
+
+    def _late(self, task: Task) -> tuple[dict[str, Any], list[str]]:
+        """Write the ledger, and the rows that whole-table steps set aside."""
+        rows, gone = self._rows(task)
+        written = self._ledger(task, rows, gone, self._synthetic(task, rows))
+        out = rows.filter(pl.col(DECIDED).is_not_null())
+        files = self._quarantine(task, out, written.filter("decisive"), "late")
+        reasons = written.filter(pl.col("decisive")).group_by("position", "rule").len()
+        said = {
             "read": rows.height + gone.height,
             "reasons": reasons.rows(),
             "changed": self._changed(written),
-            "profiles": profiles,
-            "files": files,
-            "exports": exports,
-            "hashes": content_hash(kept, [*columns, SPLIT]).to_numpy(),
-            "gone": _identity(
-                pl.concat([gone, rows.filter(pl.col(DECIDED).is_not_null())], how="diagonal")
-            ),
+            "gone": _identity(out),
         }
+        return said, ["ledger", *files]
 
     def _rows(self, task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
         rows = pl.read_ipc(self.cache.path(task.key, "rows.arrow"))
@@ -186,12 +237,7 @@ class Writing:
         lines = lines.join(all_rows.select(ROW_ID, INDEX, DECIDED), on=INDEX, how="left")
         # What a later step said of a row that was already out is not part of its story.
         lines = lines.filter(pl.col("position") <= pl.col(DECIDED).fill_null(last))
-        lines = lines.sort(INDEX, "position", maintain_order=True).with_columns(
-            pl.col("position")
-            .replace_strict(self._names(last), return_dtype=pl.String)
-            .alias("step"),
-            self._twin(),
-        )
+        lines = self._told(lines.sort(INDEX, "position", maintain_order=True))
         aside = pl.col("action") == "set aside"
         decisive = aside & (pl.struct(INDEX, "action").is_first_distinct())
         lines = lines.with_columns(decisive.alias("decisive"))
@@ -212,12 +258,14 @@ class Writing:
             whole = pl.concat(
                 [whole, self._added(made, last).select(columns)], how="vertical_relaxed"
             )
-        whole.write_parquet(
-            self.folder / "ledger" / f"part-{task.number:05d}.parquet",
-            compression="zstd",
-            compression_level=1,
-        )
+        _write(whole, self.folder / _places(task, ())["ledger"])
         return lines
+
+    def _told(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Lines of the ledger with the names of their steps and the ids of their twins."""
+        names = self._names(len(self.plan.steps) + 2)
+        step = pl.col("position").replace_strict(names, return_dtype=pl.String)
+        return lines.with_columns(step.alias("step"), self._twin())
 
     def _added(self, made: pl.DataFrame, last: int) -> pl.DataFrame:
         """Two lines for each synthetic row: who made it of which row, and where it went."""
@@ -251,27 +299,24 @@ class Writing:
         return pl.col("twin").map_batches(_hex_or_null, return_dtype=pl.String)
 
     def _quarantine(
-        self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame, written: pl.DataFrame
-    ) -> None:
-        out = pl.concat([gone, rows.filter(pl.col(DECIDED).is_not_null())], how="diagonal")
+        self, task: Task, out: pl.DataFrame, lines: pl.DataFrame, part: str
+    ) -> list[str]:
+        """Write rows that were set aside with their reasons; the names of the files."""
         if not out.height:
-            return
-        reasons = written.filter("decisive").select(
-            INDEX, "step", "rule", "value", "threshold", "twin", "note"
-        )
+            return []
+        reasons = lines.select(INDEX, "step", "rule", "value", "threshold", "twin", "note")
         text = pl.col(TEXT) if TEXT in out.columns else pl.lit(None, dtype=pl.String)
-        out.join(reasons, on=INDEX, how="left").select(
+        told = out.join(reasons, on=INDEX, how="left", maintain_order="left").select(
             ROW_ID,
             pl.col(SOURCE).alias("_source"),
             pl.col(LINE),
             *(pl.col(name).alias(f"_{name}") for name in reasons.columns[1:]),
             text.alias(TEXT),
             *(name for name in self.plan.prepared if name != ROW_ID),
-        ).write_parquet(
-            self.folder / "quarantine" / f"part-{task.number:05d}.parquet",
-            compression="zstd",
-            compression_level=1,
         )
+        name = f"quarantine/{part}"
+        _write(told, self.folder / _places(task, ())[name])
+        return [name]
 
     def _changed(self, written: pl.DataFrame) -> list[tuple[int, int]]:
         changed = written.filter(pl.col("action").is_in(["changed", "nulled"]))
@@ -283,13 +328,31 @@ class Writing:
         types = {name: spec.type for name, spec in self.fields.items()}
         types = {ROW_ID: "string", **types}
         for export in self.exports:
-            target = self.folder / "exports" / export.label / f".{task.number:05d}"
+            target = self.folder / _exporting(export, task)
             target.mkdir(parents=True, exist_ok=True)
             made = find("exports", export.name).function(
                 Part(part, types, split), target, **export.parameters
             )
             said.append((export.label, exported(made, split)))
         return said
+
+
+def _exporting(export: Export, task: Task) -> str:
+    """Where a shard's share of an export lies until all are joined."""
+    return f"exports/{export.label}/.{task.number:05d}"
+
+
+def _places(task: Task, exports: Sequence[Export]) -> dict[str, str]:
+    """Where the files of a shard lie in this version."""
+    places = {f"data/{split}": f"data/{split}-{n:05d}.parquet" for split, n in task.files.items()}
+    for part in ("early", "late"):
+        places[f"quarantine/{part}"] = f"quarantine/{part}-{task.number:05d}.parquet"
+    places["ledger"] = f"ledger/part-{task.number:05d}.parquet"
+    return places | {f"exports/{one.label}": _exporting(one, task) for one in exports}
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_parquet(path, compression="zstd", compression_level=1)
 
 
 def merge_exports(folder: Path) -> None:
@@ -311,7 +374,11 @@ def merge_exports(folder: Path) -> None:
 
 def _append(file: Path, target: Path) -> None:
     if not target.exists():
-        file.rename(target)
+        if file.stat().st_nlink > 1:
+            # It is remembered too, and must stay as it is.
+            shutil.copyfile(file, target)
+        else:
+            file.rename(target)
         return
     with file.open("rb") as part, target.open("ab") as whole:
         if file.suffix == ".csv":

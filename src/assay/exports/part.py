@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,6 +122,16 @@ class Exported:
             f"{self.rows} rows, left out {dict(self.left_out)}" if self.left_out else f"{self.rows}"
         )
 
+    def members(self) -> dict[str, Any]:
+        """What `restored` takes, as plain values."""
+        return {
+            "rows": self.rows,
+            "left_out": dict(self.left_out),
+            "splits": dict(self.splits),
+            "tokens": {split: asdict(one) for split, one in self.tokens.items()},
+            "price": dict(self.price) if self.price else None,
+        }
+
     def plain(self) -> dict[str, Any]:
         """For a manifest."""
         said: dict[str, Any] = {
@@ -148,6 +158,20 @@ def exported(made: int | Exported, split: str) -> Exported:
     {'rows': 3, 'left_out': {}, 'splits': {'test': 3}}
     """
     return made if isinstance(made, Exported) else Exported(made, splits={split: made})
+
+
+def restored(said: Mapping[str, Any]) -> Exported:
+    """An `Exported` from its fields as plain values.
+
+    >>> one = Exported(2, tokens={"train": Tokens(7, 3, 4)})
+    >>> restored(one.members()) == one
+    True
+    """
+    tokens = {
+        split: Tokens(**{**one, "histogram": tuple(one["histogram"])})
+        for split, one in said["tokens"].items()
+    }
+    return Exported(**{**said, "tokens": tokens})
 
 
 def merge(parts: Iterable[Exported]) -> Exported:

@@ -95,13 +95,22 @@ def candidates(
 
 def _shared(key: npt.NDArray[np.uint64]) -> Places:
     """Places of the keys that occur more than once, which are few."""
-    order = np.argsort(key)
-    line = key[order]
+    # Each key writes its place into a table that is far larger than there are keys. Where it does
+    # not stand there afterwards another key was in the same cell, and only such ones are sorted.
+    cell = (key >> np.uint64(64 - max(len(key).bit_length() + 2, 8))).astype(np.int64)
+    places = np.arange(len(key), dtype=np.int32)
+    last = np.empty(1 << max(len(key).bit_length() + 2, 8), dtype=np.int32)
+    last[cell] = places
+    met = np.zeros(len(last), dtype=bool)
+    met[cell[last[cell] != places]] = True
+    some = np.flatnonzero(met[cell])
+    some = some[np.argsort(key[some])]
+    line = key[some]
     same = line[1:] == line[:-1]
-    twice = np.zeros(len(key), dtype=bool)
+    twice = np.zeros(len(some), dtype=bool)
     twice[1:] = same
     twice[:-1] |= same
-    found: Places = order[twice]
+    found: Places = some[twice]
     return found
 
 

@@ -15,6 +15,7 @@ from assay.rows import ROW, evaluate_expression, row_ids
 from assay.similar.shingles import FLAT
 from assay.steps._search import Found
 
+WAS = "_was"
 Places = npt.NDArray[np.int64]
 Keep = Literal["first", "longest", "complete", "newest", "best", "all"]
 
@@ -38,7 +39,7 @@ def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str)
     else:
         names = {"longest": ["_length"], "complete": ["_filled", "_length"]}.get(keep or "", [])
         columns = [rows[name] for name in names]
-    keys = [column.alias(f"key{n}") for n, column in enumerate(columns)]
+    keys = [column.alias(f"key{n}") for n, column in enumerate([*columns, was(rows)])]
     frame = pl.DataFrame([*keys, row_ids(rows).alias("row")]).with_row_index("place")
     order = frame.sort(
         [*(key.name for key in keys), "row", "place"],
@@ -48,6 +49,13 @@ def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank
+
+
+def was(rows: pl.DataFrame) -> pl.Series:
+    """Which rows were in the version before: no copy that comes later takes their place."""
+    if WAS not in rows.columns:
+        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+    return rows[WAS].is_not_null()
 
 
 def noted(

@@ -23,6 +23,7 @@ from assay.steps._dedup import (
     preferred,
     ranked,
     share_of,
+    was,
 )
 from assay.steps._search import near_found, semantic_found
 
@@ -116,8 +117,9 @@ def exact(table: Table, *, columns: Keys, prefer: Expression | None = None) -> D
     Args:
         table: any frame; `_row` or `row_id` identify the rows, else their content does.
         columns: rows equal in all of these are duplicates of one another.
-        prefer: the row for which this is highest stays, null and NaN being lowest; equal ones,
-            and all without `prefer`, are decided by the smallest row hash.
+        prefer: the row for which this is highest stays, null and NaN being lowest; of equal ones,
+            and of all without `prefer`, one that was in the version before, so that no copy that
+            comes later takes its place, and then the one of the smallest hash.
 
     Returns:
         One decision a row: `rule` is `duplicate` or null, `value` the size of the row's group,
@@ -144,13 +146,16 @@ def exact(table: Table, *, columns: Keys, prefer: Expression | None = None) -> D
     frame = table.select(
         pl.col(name).alias(key) for name, key in zip(columns, keys, strict=True)
     ).with_columns(row_ids(table).alias("row"))
-    frame = frame.with_columns(rank=_rank(table, prefer)).with_row_index("place")
+    ranks = {"rank": _rank(table, prefer), "was": was(table)}
+    frame = frame.with_columns(**ranks).with_row_index("place")
     keyed = frame.filter(~pl.all_horizontal(pl.col(key).is_null() for key in keys))
     # Sorting costs more than grouping, so only rows that have an equal are sorted.
     sizes = keyed.group_by(keys).agg(pl.len().alias("size")).filter(pl.col("size") > 1)
     groups = keyed.join(sizes, on=keys, how="inner", nulls_equal=True)
     # Two rows with one hash are the same row twice: either may stay.
-    best = groups.sort(["rank", "row", "place"], descending=[True, False, False], nulls_last=True)
+    best = groups.sort(
+        ["rank", "was", "row", "place"], descending=[True, True, False, False], nulls_last=True
+    )
     best = best.unique(keys, keep="first", maintain_order=True)
     best = best.select(*keys, pl.col("row").alias("kept"), pl.col("place").alias("stays"))
     decided = groups.join(best, on=keys, how="left", nulls_equal=True)
@@ -200,7 +205,8 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
         keep: which row of several stays: `first` (by the row's hash, which no order of files
             changes; the default), `longest`, `complete` (most fields filled, then longest),
             `newest` or `best` (where `prefer` is highest; the default with `prefer`); `all`
-            takes none out, and splits keep the clusters whole.
+            takes none out, and splits keep the clusters whole. Of rows equally good one that was
+            in the version before stays, so that no copy that comes later takes its place.
         prefer: the row for which this is highest stays, null and NaN being lowest.
         within: only rows equal in these columns are compared.
         most: the largest share of the rows that may go.

@@ -1,0 +1,123 @@
+"""What the second pass made of a shard, found again where nothing that decides it has changed.
+
+A shard's share of a version is remembered in three parts, each under the hash of what decides it:
+the rows that stay with their exports, the rows that went in the first pass, and the ledger with
+the rows that whole-table steps set aside. One more copy of an old row changes the last one only.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import xxhash
+
+from assay.building import profile
+from assay.building.plan import contents
+from assay.building.prepare import DECIDED
+from assay.cache import BUILDING, Cache, code_version
+from assay.component import find
+from assay.exports.part import restored
+from assay.recipe import digest
+
+if TYPE_CHECKING:
+    from assay.building.write import Task, Writing
+
+
+def keys(writing: Writing, task: Task) -> dict[str, str]:
+    """For each part of a shard's share, the hash of all that decides it."""
+    plan = writing.plan
+    steps = [step.title for step in plan.steps]
+    place = [code_version(*BUILDING), task.key, task.source, task.offset, steps]
+    fields = {name: spec.model_dump(mode="json") for name, spec in writing.fields.items()}
+    exports = [
+        [
+            *(export.name, export.label, export.parameters, contents(export.parameters)),
+            find("exports", export.name).version(),
+        ]
+        for export in writing.exports
+    ]
+    at = task.outcome.with_row_index("_at")
+    stays = at[DECIDED].is_null()
+    kept = [at.filter(stays), task.changed.filter(stays) if task.changed.width else task.changed]
+    added = [(position, frame_hash(rows)) for position, rows in task.added]
+    named = task.decisions["twin"].drop_nulls().unique().sort().to_list() if writing.twins else []
+    twins = [writing.twins.get(twin) for twin in named]
+    late = [task.outcome, task.decisions, task.gone, task.notes, task.changed]
+    return {
+        "kept": digest(
+            ["kept", *place, *map(frame_hash, kept), added, fields, writing.extras, exports]
+        ),
+        "early": digest(["early", *place, frame_hash(task.gone), list(plan.prepared)]),
+        "late": digest(["late", *place, *map(frame_hash, late), added, twins, list(plan.prepared)]),
+    }
+
+
+def frame_hash(frame: pl.DataFrame) -> str:
+    """A hash of a frame's columns and values."""
+    packed = io.BytesIO()
+    frame.rechunk().write_ipc(packed, compression="uncompressed")
+    return xxhash.xxh3_128(packed.getbuffer()).hexdigest()
+
+
+def recalled(cache: Cache, key: str, folder: Path, places: Mapping[str, str]) -> Any:
+    """What a part said of itself, if it is known; its files are then in their places.
+
+    Args:
+        cache: the folder of finished work.
+        key: the part's entry.
+        folder: the unfinished version.
+        places: where, in this version, each file belongs that the entry may have.
+    """
+    found = cache.recall(key)
+    if found is None:
+        return None
+    for file in found["files"]:
+        cache.give(key, file.replace("/", "."), folder / _placed(file, places))
+    return found["said"]
+
+
+def remember(
+    cache: Cache, key: str, said: Any, folder: Path, files: Sequence[str], places: Mapping[str, str]
+) -> None:
+    """Keep a part that was just written, with its files under the names they have in every version.
+
+    Args:
+        cache: the folder of finished work.
+        key: the part's entry.
+        said: what was counted, as plain values and arrays.
+        folder: the unfinished version, with the files in their places.
+        files: the names.
+        places: where each of them lies in this version.
+    """
+    for file in files:
+        cache.adopt(key, file.replace("/", "."), folder / _placed(file, places))
+    cache.note(key, {"said": said, "files": files}, [file.replace("/", ".") for file in files])
+
+
+def _placed(file: str, places: Mapping[str, str]) -> str:
+    """The place of a file: its own, or that of the folder it is in."""
+    head, slash, tail = file.rpartition("/")
+    return places[file] if file in places else f"{places[head]}{slash}{tail}"
+
+
+def plain(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What was counted of rows that stay, as plain values."""
+    return {**said, "exports": [[label, one.members()] for label, one in said["exports"]]}
+
+
+def counted(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What `plain` was given, arrays and all."""
+    return {
+        **said,
+        "exports": [(label, restored(one)) for label, one in said["exports"]],
+        "profiles": {
+            split: {name: profile.restored(field) for name, field in fields.items()}
+            for split, fields in said["profiles"].items()
+        },
+        "hashes": np.array(said["hashes"], dtype=np.uint64),
+    }
