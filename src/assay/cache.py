@@ -24,7 +24,7 @@ import xxhash
 from assay.errors import StorageError
 from assay.remote import cached
 from assay.sharing import hash_file
-from assay.storage import link
+from assay.storage import copy
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,12 @@ class Cache:
             yield unfinished
 
     def adopt(self, key: str, suffix: str, file: Path) -> None:
-        """Take a finished file into an entry; it takes no more room where the system has links.
-
-        It must not be written to any more: if it is all the same, the entry is damaged.
-        """
-        link(file, self.path(key, suffix))
+        """Copy a finished file into an entry."""
+        copy(file, self.path(key, suffix))
 
     def give(self, key: str, suffix: str, target: Path) -> None:
-        """Put a file of an entry, which must not be written to, in a place outside the cache."""
-        link(self.path(key, suffix), target)
+        """Copy a file of an entry to a place outside the cache."""
+        copy(self.path(key, suffix), target)
 
     def note(self, key: str, summary: object, parts: Iterable[str] = ()) -> None:
         """Mark an entry as complete and seal it.

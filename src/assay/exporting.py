@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.building.write import merge_exports
+from assay.building.joining import merge_exports
 from assay.component import bind, find
 from assay.errors import StorageError, VersionError
 from assay.exports.part import Exported, Part, exported, merge

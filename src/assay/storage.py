@@ -18,7 +18,6 @@ from assay.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
-_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
 # Polars and Arrow say the number in words only; Polars wraps what Parquet meets as its own error.
 _NUMBER = re.compile(r"(?:os error|errno) (\d+)")
 
@@ -72,21 +71,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def link(file: Path, name: Path) -> None:
-    """Give a file a second name; where the system makes no links, it is copied.
-
-    What has that name already is replaced, and the name is there whole or not at all.
-    """
-    name.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = name.with_name(f"{name.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+def copy(file: Path, target: Path) -> None:
+    """Copy a file's bytes; the copy is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
-        try:
-            unfinished.hardlink_to(file)
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            shutil.copyfile(file, unfinished)
-        unfinished.replace(name)
+        # No link: whatever damages one of the two must leave the other as it is.
+        shutil.copyfile(file, unfinished)
+        unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from assay import version as versions
 from assay.building import card
 from assay.building.before import former
 from assay.building.decide import decide, require_rows
+from assay.building.joining import merge_exports
 from assay.building.learn import learn
 from assay.building.manifest import certificate, describe
 from assay.building.others import other_plan, other_shards, sketches_of
@@ -19,7 +20,7 @@ from assay.building.plan import Plan, contents, make_plan
 from assay.building.prepare import Preparing
 from assay.building.surveying import Surveying, absent_fields, in_content_order
 from assay.building.tasks import extras, tasks, twins
-from assay.building.write import Export, Writing, merge_exports
+from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, code_version
 from assay.component import Sketches, bind, find, in_use, using
 from assay.engine import Engine, run
