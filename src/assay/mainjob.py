@@ -228,7 +228,10 @@ def _run_folder(recipe: Recipe, version: Version) -> Path:
 
 def _finished(folder: Path) -> Evaluation | None:
     """The evaluation of an earlier run that was asked the same, if it can still be read."""
-    # The folder's name holds all that decides an evaluation; the file is written last.
+    # The folder's name holds all that decides an evaluation; the file is written last. Without
+    # its predictions nothing can be compared with it row by row.
+    if not (folder / PREDICTIONS).exists():
+        return None
     try:
         return Evaluation.from_file(folder / EVALUATION)
     except PredictionsError:

@@ -157,6 +157,17 @@ def test_predictions_that_are_lost_leave_the_gate_open(home, state, damage, tmp_
     assert slices(lost, by=["shop"]).verdict == "inconclusive"
 
 
+def test_a_run_whose_predictions_are_lost_is_made_again(tmp_path):
+    asked = recipe(table(), {"not_worse": {"than": "accepted/constant"}})
+    first = assay.run(asked, out=tmp_path, workers=1)
+    assay.accept("shop", out=tmp_path)
+    lost = first.report.parent / "predictions.parquet"
+    lost.unlink()
+    assert assay.gate("shop", out=tmp_path).verdict == "inconclusive"
+
+    assert assay.run(asked, out=tmp_path, workers=1).verdict == "pass" and lost.exists()
+
+
 def test_too_few_common_rows_say_how_many_are_needed(tmp_path):
     assay.run(recipe(table()), out=tmp_path, workers=1)
     assay.accept("shop", out=tmp_path)
