@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import assay
 from assay import embedding, grams
 from assay.embedding import embed, embedded
 from assay.errors import ModelError, RecipeError
@@ -194,3 +195,23 @@ def test_nobody_there_is_told(endpoint, monkeypatch):
 
     with pytest.raises(ModelError, match="no vectors"):
         embed(pl.Series(["a"]), method="http://127.0.0.1:9/v1#m")
+
+
+def test_a_build_asks_an_endpoint_once_whatever_the_threshold(endpoint, tmp_path):
+    texts = ["x" * count for count in (1, 2, 40, 41, 42)]
+    step = {"columns": "text", "model": endpoint, "most": 0.9}
+    recipe = {"name": "asked", "source": pl.DataFrame({"text": texts}), "certificate": "off"}
+
+    strict, loose = (
+        assay.build(
+            recipe | {"steps": [{"dedup.semantic": {**step, "threshold": threshold}}]},
+            out=tmp_path,
+            workers=1,
+        )
+        for threshold in (0.9999, 0.9)
+    )
+
+    # The endpoint's vectors are (length, 1): texts of 40 letters and more point the same way.
+    assert strict.rows["kept"] == 3
+    assert loose.rows["kept"] == 2
+    assert sum(len(one["input"]) for one in Endpoint.seen) == 5

@@ -226,7 +226,7 @@ class Version:
             lines.append(f"  {rows['synthetic']:>+12,} synthetic rows, in train only")
         for name, said in self.manifest.get("exports", {}).items():
             lines += [
-                f"  {name}: {count:,} rows left out, {reason}"
+                f"  {name}: {count:,} {'row' if count == 1 else 'rows'} left out, {reason}"
                 for reason, count in said["left_out"].items()
             ]
         lines += [f"  {leak}" for leak in self.leaks()]
