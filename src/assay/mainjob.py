@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.remote import placed
+from assay.reporting.pictures import pictures, to_png
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
@@ -179,6 +181,7 @@ def report(
     *,
     out: str | Path = "versions",
     to: str | Path | None = None,
+    charts: str | Path | None = None,
 ) -> Path:
     """Render the report of a version, with its newest run, or of an evaluation.
 
@@ -186,6 +189,7 @@ def report(
         what: a version, its folder or name; an evaluation, or the path of an `evaluation.json`.
         out: the folder that holds all versions.
         to: the folder to write `report.html` to; for an evaluation `evaluation.json` as well.
+        charts: a folder to write every chart to as well, as SVG and, with the extra `charts`, PNG.
 
     Returns:
         The report's path.
@@ -195,23 +199,36 @@ def report(
         PredictionsError: the file is not an evaluation.
     """
     if isinstance(what, Evaluation):
-        folder = Path(to or ".")
+        evaluation: Evaluation | None = what
+        manifest, folder = None, Path(to or ".")
+        gates: Sequence[Verdict | Mapping[str, Any]] = ()
         with storage_errors(folder):
             write_atomically(folder / EVALUATION, what.to_json().encode())
-        return _write_report(folder, None, what, ())
-    if not isinstance(what, Version) and Path(what).suffix == ".json":
-        evaluation = Evaluation.from_file(what)
-        folder = Path(what).parent
+    elif not isinstance(what, Version) and Path(what).suffix == ".json":
+        evaluation, folder = Evaluation.from_file(what), Path(what).parent
         beside = _version_of(evaluation, folder)
+        manifest, gates = beside.manifest if beside else None, read_gates(folder) or ()
+    else:
+        version = what if isinstance(what, Version) else open_version(what, out)
+        made = newest_run(version)
+        evaluation, manifest, folder = made.evaluation, version.manifest, run_folder(made)
         gates = read_gates(folder) or ()
-        return _write_report(
-            Path(to or folder), beside.manifest if beside else None, evaluation, gates
+    if charts is not None:
+        _write_charts(Path(charts), evaluation)
+    return _write_report(Path(to or folder), manifest, evaluation, gates)
+
+
+def _write_charts(folder: Path, evaluation: Evaluation | None) -> None:
+    if evaluation is None:
+        raise PredictionsError(
+            "There are no charts of models without an evaluation.", hint="`assay run` makes one"
         )
-    version = what if isinstance(what, Version) else open_version(what, out)
-    made = newest_run(version)
-    folder = run_folder(made)
-    gates = read_gates(folder) or ()
-    return _write_report(Path(to or folder), version.manifest, made.evaluation, gates)
+    with_png = importlib.util.find_spec("vl_convert") is not None
+    with storage_errors(folder):
+        for name, svg in pictures(evaluation.model_dump(mode="json")).items():
+            write_atomically(folder / f"{name}.svg", svg.encode())
+            if with_png:
+                write_atomically(folder / f"{name}.png", to_png(svg))
 
 
 def _run_folder(recipe: Recipe, version: Version) -> Path:

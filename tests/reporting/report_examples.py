@@ -163,6 +163,10 @@ def numbers(seed: int = 0, rows: int = 250) -> Plain:
             "running": [[int(n), float(m), None if n < 2 else float(m - h),
                          None if n < 2 else float(m + h)]
                         for n, m, h in zip(steps, mean, half_width, strict=True)],
+            "calibration": {"of": None, "error": None, "bins": [
+                {"predicted": p, "observed": 1.1 * p, "low": p, "high": 1.3 * p,
+                 "expected_low": None, "expected_high": None, "n": rows // 4}
+                for p in (20.0, 50.0, 90.0, 300.0)]},
             "bands": {"green": int(hits.sum()), "orange": int((fair & ~hits).sum()),
                       "red": int((~fair).sum())},
             "worst": [{"row_id": ids[i], "truth": float(truth[i]), "prediction": float(guess[i]),
@@ -183,14 +187,35 @@ def numbers(seed: int = 0, rows: int = 250) -> Plain:
         "classes": [], "metrics": ["mae", "rmsle", "r2", "hits"],
         "models": [{"model": n, "parameters": {"rounds": 300} if n == "boosted_trees" else {},
                     "seconds": 3.2 * s, "cost": None, "missing": 4 if n == "random" else 0,
+                    "history": HISTORY if n == "boosted_trees" else [],
                     "error": None} for n, s in models.items()],
         "scores": scores, "comparisons": comparisons, "best": "boosted_trees", "details": details,
+        "rankings": [{"metric": "mae", "models": [*models], "mean_ranks": [1.5, 1.7, 2.9, 4.0, 4.9],
+                      "blocks": rows, "friedman_p": 1e-9, "critical_difference": 0.39,
+                      "alike": [["boosted_trees", "tfidf_linear"]], "pairs": [],
+                      "sentence": f"Ranked over {rows} rows by mae, the models differ."}],
     }  # fmt: skip
+
+
+HISTORY = [{"epoch": float(e), "train": 2.0 / e, "validation": 2.0 / e + 0.02 * e}
+           for e in range(1, 16)]  # fmt: skip
 
 
 def hash_of(index: int) -> int:
     """A row id that looks like a row id."""
     return int.from_bytes(hashlib.blake2b(str(index).encode(), digest_size=8).digest(), "big")
+
+
+def _curves(of: str, power: float) -> Plain:
+    steps = np.linspace(0, 1, 101)
+    recall = steps ** (0.3 * power)
+    return {
+        "of": of, "area": 0.8, "share": 0.2,
+        "roc": [[x, y, max(0, y - 0.05), min(1, y + 0.05), 1 - x]
+                for x, y in zip(steps.tolist(), recall.tolist(), strict=True)],
+        "precision_recall": [[x, 1 - 0.8 * x, 0.9 - 0.8 * x, min(1, 1.1 - 0.8 * x), None]
+                             for x in steps[1:].tolist()],
+    }  # fmt: skip
 
 
 def classes(labels: int = 5, seed: int = 0, models: int = 3) -> Plain:
@@ -209,6 +234,11 @@ def classes(labels: int = 5, seed: int = 0, models: int = 3) -> Plain:
                            "method": "wilson" if metric == "accuracy" else "bootstrap",
                            "better": "lower" if metric == "log_loss" else "higher"})  # fmt: skip
         details[f"model_{index}"] = {
+            "curves": [_curves(name, 1 + index) for name in names[: 4 if labels <= 6 else 0]],
+            "calibration": {"of": None, "error": 0.04, "bins": [
+                {"predicted": p, "observed": p**1.2, "low": p**1.2 - 0.05, "high": p**1.2 + 0.05,
+                 "expected_low": p - 0.04, "expected_high": p + 0.04, "n": 400}
+                for p in (0.2, 0.4, 0.6, 0.8)]},
             "confusion": {"labels": names, "counts": counts.tolist()},
             "worst": [{"row_id": str(i), "truth": names[0], "prediction": names[-1], "error": 0.97,
                        "inputs": {"Review Text": _text(rng, 60)}} for i in range(20)],
@@ -273,6 +303,9 @@ def hostile() -> tuple[Plain, Plain, list[Plain]]:
         pair["a"], pair["b"] = names[pair["a"]], names[pair["b"]]
         pair["sentence"], pair["test"] = bad[1], bad[0]
     scored["best"] = names[scored["best"]]
+    for one in scored["rankings"]:
+        one["models"] = [names[name] for name in one["models"]]
+        one["alike"], one["sentence"] = [[*names.values()][:2]], bad[1]
     scored["details"] = {names[name]: one for name, one in scored["details"].items()}
     for one in scored["details"].values():
         for index, point in enumerate(one["points"]):

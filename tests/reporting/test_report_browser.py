@@ -95,8 +95,23 @@ def test_it_answers_to_pointer_and_keys(tmp_path):
     found = json.loads(unescape(re.search(r'data-found="([^"]*)"', dom).group(1)))
 
     assert console == ""
-    point, running, bar, histogram, whisker, model, search, first, theme = found
+    (
+        point,
+        _,
+        calibration,
+        running,
+        learning,
+        bar,
+        histogram,
+        whisker,
+        model,
+        search,
+        first,
+        theme,
+    ) = found
     assert re.fullmatch(r"[0-9a-f]{16}\ntruth \$[\d.,]+\nprediction \$[\d.,]+\nerror .*", point)
+    assert calibration.startswith("predicted $50") and calibration.endswith("62 rows")
+    assert learning.startswith("epoch 2\ntrain 1")
     assert running.startswith("2 rows\nmean error $")
     assert bar.endswith("rows, 0.1\u202f% of those read")
     assert "train:" in histogram and "test:" in histogram

@@ -8,14 +8,16 @@ import hashlib
 import json
 import re
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
 import report_examples as examples
 from selectolax.lexbor import LexborHTMLParser
 
+import assay
 from assay.errors import VersionError
-from assay.reporting import render, render_chart, to_png
+from assay.reporting import pictures, render, render_chart, to_png
 from assay.reporting.palette import COLOURS, DEEPEST
 
 MANIFEST, NUMBERS, CLASSES = examples.manifest(), examples.numbers(), examples.classes()
@@ -35,7 +37,7 @@ def test_all_parts_of_a_run_are_shown_in_order():
     assert [row.text() for row in page.css(".board tbody th bdi")][:2] == [
         "boosted_trees", "tfidf_linear",
     ]  # fmt: skip
-    assert len(page.css("#m0 .marks > *")) == 250
+    assert len(page.css("#m0 [data-points] .marks > *")) == 250
     assert len(page.css("#m0 .worst details")) == 20
 
 
@@ -64,7 +66,41 @@ def test_classes_have_a_confusion_matrix():
 
     assert len(cells) == 5 + 2
     assert cells[0].attributes["class"].startswith("r")
-    assert not page.css("#m0 .marks")
+    assert not page.css("#m0 [data-points]")
+
+
+def test_classes_have_curves_with_bands_and_a_calibration():
+    page = LexborHTMLParser(render(None, CLASSES))
+
+    titles = [one.text() for one in page.css("#m0 figure h4")]
+
+    assert titles[:2] == ["ROC curve, 1", "Precision and recall, 1"]
+    assert titles[-2:] == ["Calibration, the predicted class", "Confusion matrix"]
+    assert len(page.css("#m0 figure .a-band")) == 9
+    assert "The area under the curve is 0.800." in page.css_first("#m0").text()
+    assert "Curves of 2 more classes" in page.css_first("#m0").text()
+
+
+def test_numbers_have_residuals_a_calibration_and_nets_their_learning_curve():
+    page = LexborHTMLParser(render(None, NUMBERS))
+
+    titles = [one.text() for one in page.css("#m0 figure h4")]
+
+    assert titles == ["Truth and prediction", "Residuals", "Calibration", "Running mean error",
+                      "Learning curve"]  # fmt: skip
+    assert "The loss is least after epoch 10 of 15." in page.css_first("#m0").text()
+    assert "Learning curve" not in page.css_first("#m1").text()
+
+
+def test_models_that_cannot_be_told_apart_share_a_letter():
+    page = LexborHTMLParser(render(None, NUMBERS))
+
+    groups = [row.css("td")[-1].text() for row in page.css(".ranks tbody tr")]
+    level = [row.css_first("bdi").text() for row in page.css(".board:not(.ranks) tbody tr")
+             if row.css_first(".chip") and row.css_first(".chip").text() == "level"]  # fmt: skip
+
+    assert groups == ["a", "a", "b", "c", "d"]
+    assert level == ["tfidf_linear"]
 
 
 def test_text_from_data_stays_text():
@@ -114,7 +150,7 @@ def test_a_vast_evaluation_stays_small_and_says_what_is_left_out():
     page = LexborHTMLParser(html)
 
     assert len(html.encode()) < 3_000_000
-    assert len(page.css(".board tbody tr")) == 300
+    assert len(page.css(".board:not(.ranks) tbody tr")) == 300
     shown = len(page.css(".panel"))
     assert 1 <= shown <= 12
     assert f"{45 - shown} more are in evaluation.json" in page.css_first("#predictions").text()
@@ -139,7 +175,7 @@ def test_scores_without_interval_or_value_are_shown_as_such():
 
     page = LexborHTMLParser(render(None, evaluation))
 
-    assert len(page.css(".board .whisker")) == 4
+    assert len(page.css(".board:not(.ranks) .whisker")) == 4
     assert "no score" in page.css_first(".board tbody tr:last-child").text()
 
 
@@ -221,18 +257,34 @@ def test_what_evaluate_gives_is_what_the_report_takes():
     page = LexborHTMLParser(render(None, json.loads(scored.to_json())))
 
     assert len(page.css(".board tbody tr")) == 1
-    assert len(page.css("#m0 .marks > *")) == 30
+    assert len(page.css("#m0 [data-points] .marks > *")) == 30
 
 
-def test_one_chart_is_a_picture_of_its_own():
-    svg = render_chart("scatter", NUMBERS, "boosted_trees", theme="dark")
+def test_every_chart_is_a_picture_of_its_own():
+    hostile = pictures(examples.hostile()[1])
+    numbers, classes = pictures(NUMBERS, theme="dark"), pictures(CLASSES)
 
-    assert svg.startswith("<svg")
-    assert not re.search(r"var\(|href=|<script", svg)
-    assert to_png(svg, scale=0.5).startswith(b"\x89PNG")
-    assert "polyline" in render_chart("running", NUMBERS, "random")
+    assert {"leaderboard-mae", "ranks", "boosted_trees-scatter", "boosted_trees-residuals",
+            "boosted_trees-running", "boosted_trees-calibration", "boosted_trees-learning",
+            "random-scatter"} <= {*numbers}  # fmt: skip
+    assert {"model_0-roc-1", "model_2-precision_recall-4", "model_1-confusion"} <= {*classes}
+    assert len(hostile) == len(numbers)
+    for svg in (*hostile.values(), *numbers.values(), *classes.values()):
+        ElementTree.fromstring(svg)
+        assert not re.search(r"var\(|href=|<script|<img", svg)
+    assert to_png(numbers["ranks"], scale=0.5).startswith(b"\x89PNG")
+    assert render_chart("roc-1", CLASSES, "model_0") == classes["model_0-roc-1"]
+
+
+def test_reports_write_their_charts_where_asked(tmp_path):
+    (tmp_path / "evaluation.json").write_text(json.dumps({**CLASSES, "version": None}))
+
+    assay.report(tmp_path / "evaluation.json", charts=tmp_path / "charts")
+
+    assert (tmp_path / "charts" / "model_0-roc-1.svg").read_text().startswith("<svg")
+    assert (tmp_path / "charts" / "leaderboard-accuracy.png").exists()
 
 
 def test_a_chart_that_is_not_there_is_refused_with_the_nearest():
-    with pytest.raises(VersionError, match="did you mean 'boosted_trees'"):
+    with pytest.raises(VersionError, match="boosted_trees"):
         render_chart("scatter", NUMBERS, "boosted_tree")

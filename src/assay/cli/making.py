@@ -145,8 +145,11 @@ def report(
     what: Annotated[str, typer.Argument(metavar="VERSION_OR_FILE", help="What to report on.")],
     out: Out = DEFAULT_OUT,
     to: Annotated[Path | None, typer.Option(help="The folder to write report.html to.")] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="A folder to write every chart to, as SVG and PNG.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Render the report of a version or an evaluation.json again."""
-    path = assay.report(what, out=out, to=to)
+    path = assay.report(what, out=out, to=to, charts=charts)
     show({"report": str(path)}, str(path), json)

@@ -9,54 +9,19 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from assay import __version__
 from assay.errors import PredictionsError
 from assay.evaluation.compare import Margin
 from assay.evaluation.evaluate import Figures, Stage, judged, stage
-from assay.evaluation.evaluation import Comparison, Evaluation
+from assay.evaluation.evaluation import Comparison, Evaluation, Ranking
 from assay.evaluation.holding import Held, hold
-from assay.evaluation.many import friedman
-from assay.evaluation.measures import Asked, Measure
+from assay.evaluation.measures import Asked
 from assay.evaluation.methods import IntervalKind
-from assay.evaluation.resampling import units_of
+from assay.evaluation.rankings import rankings_of
 from assay.evaluation.scoring import Entrant
 from assay.evaluation.truth import Task
-
-BY_ROW = (
-    "accuracy", "brier", "chrf", "exact_match", "hamming_loss", "hits", "jaccard", "labels_exact",
-    "log_loss", "mae", "map", "mape", "mean_cost", "mrr", "ndcg", "quantile_loss", "rmse", "rmsle",
-    "rouge_l", "smape", "token_f1", "top_k",
-)  # fmt: skip
-"""Metrics that one row alone has a value of."""
-
-
-class RankPair(BaseModel):
-    """Two models' mean ranks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    a: str
-    b: str
-    difference: float = Field(description="mean rank of a minus mean rank of b")
-    p: float = Field(description="two-sided, adjusted by Holm")
-
-
-class Ranking(BaseModel):
-    """Many models ranked row by row on one metric: the data of a critical-difference picture."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    metric: str
-    models: list[str] = Field(description="by mean rank, best first")
-    mean_ranks: list[float]
-    blocks: int = Field(description="rows or groups in which the models are ranked")
-    friedman_p: float
-    critical_difference: float = Field(description="Nemenyi's, of mean ranks, at 5 %")
-    alike: list[list[str]] = Field(description="models within the critical difference")
-    pairs: list[RankPair]
-    sentence: str
 
 
 class Compared(BaseModel):
@@ -64,19 +29,22 @@ class Compared(BaseModel):
 
     Attributes:
         evaluation: scores, intervals and all pairs.
-        rankings: for each metric that every row has a value of, with three models or more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     assay: str = __version__
     evaluation: Evaluation
-    rankings: list[Ranking] = []
 
     @property
     def comparisons(self) -> list[Comparison]:
         """Every pair on every metric."""
         return self.evaluation.comparisons
+
+    @property
+    def rankings(self) -> list[Ranking]:
+        """For each metric that every row has a value of, with three models or more."""
+        return self.evaluation.rankings
 
     def to_json(self) -> str:
         """All of it as an indented JSON document."""
@@ -203,9 +171,11 @@ def compare_held(
         pairs=list(itertools.combinations(names, 2)),
         figures=Figures(interval, margin),
     )
-    evaluation = evaluation.model_copy(update={"notes": [*held.notes, *evaluation.notes]})
-    rankings = [one for measure in staged.asked if (one := _ranking(staged, measure)) is not None]
-    return Compared(evaluation=evaluation, rankings=rankings)
+    update = {
+        "notes": [*held.notes, *evaluation.notes],
+        "rankings": rankings_of(staged.models, staged.truth.groups, staged.asked),
+    }
+    return Compared(evaluation=evaluation.model_copy(update=update))
 
 
 def _on_the_same_rows(staged: Stage, rows: Literal["same", "common"]) -> Stage:
@@ -230,44 +200,3 @@ def _on_the_same_rows(staged: Stage, rows: Literal["same", "common"]) -> Stage:
     }
     note = f"Compared on the {common:,} rows that all models cover ({counts})."
     return replace(staged, models=held, notes=[*staged.notes, note])
-
-
-def _ranking(staged: Stage, measure: Measure) -> Ranking | None:
-    """Rank the models on every row, or group of rows, that all of them cover."""
-    names = [
-        name for name, model in staged.models.items() if model.values[measure.title] is not None
-    ]
-    if len(names) < 3 or measure.name not in BY_ROW:
-        return None
-    table = np.column_stack([measure.outcomes(staged.models[name].scored) for name in names])
-    if staged.truth.groups is not None:
-        usable = staged.models[names[0]].usable
-        units = units_of(len(usable), staged.truth.groups)
-        size = units.sums(np.ones(len(table)), usable)
-        columns = [units.sums(table[:, place], usable) for place in range(len(names))]
-        table = np.column_stack(columns)[size > 0] / size[size > 0, None]
-    if len(table) < 2:
-        return None
-    found = friedman(table, better=measure.better)
-    order = np.argsort(found.means, kind="stable").tolist()
-    alike = [[names[place] for place in group] for group in found.groups]
-    what = "groups" if staged.truth.groups is not None else "rows"
-    told = (
-        f"Ranked over {found.blocks:,} {what} by {measure.title}, the models "
-        + ("differ" if found.f_p < 0.05 else "cannot be told apart")
-        + f" (Friedman, p = {found.f_p:.2g})."
-    )
-    return Ranking(
-        metric=measure.title,
-        models=[names[place] for place in order],
-        mean_ranks=[found.means[place] for place in order],
-        blocks=found.blocks,
-        friedman_p=found.f_p,
-        critical_difference=found.critical_difference,
-        alike=alike,
-        pairs=[
-            RankPair(a=names[a], b=names[b], difference=found.means[a] - found.means[b], p=p)
-            for a, b, p in found.pairs
-        ],
-        sentence=told,
-    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from assay.evaluation.binned import Bin, calibration_errors, chances, of_chances, of_numbers
+from assay.evaluation.curves import curves_of
 from assay.evaluation.intervals import Z, number
 from assay.evaluation.metrics.regression import near
+from assay.evaluation.resampling import units_of
 from assay.evaluation.scored import Codes, Floats, Scored
 from assay.rows import text_hash, uniform
 
@@ -23,7 +28,13 @@ ORANGE = (80.0, 0.4)
 
 
 def details_of(
-    scored: Scored, ids: pl.Series, inputs: pl.DataFrame | None, seed: int
+    scored: Scored,
+    ids: pl.Series,
+    inputs: pl.DataFrame | None,
+    seed: int,
+    *,
+    groups: pl.Series | None = None,
+    carried: Floats | None = None,
 ) -> dict[str, Any]:
     """Everything drawn of one model; all of it can be written as JSON.
 
@@ -31,23 +42,43 @@ def details_of(
         scored: the model's rows.
         ids: their ids.
         inputs: their other fields.
-        seed: of the sample of points and of the order of the running error.
+        seed: of the sample of points, of the order of the running error and of resamples.
+        groups: what keeps rows together, or None.
+        carried: (n,) the weight that each row carries, or None.
     """
-    if not len(scored) or scored.prediction is None:
+    if not len(scored) or scored.truth.dtype == object:  # texts and lists
         return {}
-    if scored.truth.dtype == object:  # texts and lists
-        return {}
+    found: dict[str, Any] = {}
     if scored.classes:
-        return {
-            "confusion": confusion(scored),
-            "worst": _worst(scored, _doubt(scored, ids, seed), ids, inputs),
-        }
+        if scored.prediction is not None:
+            found["confusion"] = confusion(scored)
+            found["worst"] = _worst(scored, _doubt(scored, ids, seed), ids, inputs)
+        found["curves"] = curves_of(scored, units_of(len(scored), groups), seed, carried)
+        if scored.proba is not None:
+            found["calibration"] = _calibration(scored)
+        return {name: part for name, part in found.items() if part or name == "worst"}
+    if scored.prediction is None:
+        return {}
     return {
         "points": points(scored, ids, seed),
         "running": running(scored.absolute_error, uniform(text_hash(ids), seed, "running")),
         "bands": bands(scored),
+        "calibration": {"of": None, "error": None, "bins": _lines(
+            of_numbers(scored.predicted.astype(np.float64), scored.truth.astype(np.float64)))},
         "worst": _worst(scored, scored.absolute_error, ids, inputs),
-    }
+    }  # fmt: skip
+
+
+def _calibration(scored: Scored) -> dict[str, Any]:
+    of, chance, hit = chances(scored)
+    error = float(calibration_errors(chance, hit[None, :])[0])
+    return {"of": of, "error": error, "bins": _lines(of_chances(chance, hit))}
+
+
+def _lines(bins: Iterable[Bin]) -> list[dict[str, float | None]]:
+    return [
+        {key: None if v is None else number(v) for key, v in asdict(one).items()} for one in bins
+    ]
 
 
 def points(scored: Scored, ids: pl.Series, seed: int) -> list[list[Any]]:

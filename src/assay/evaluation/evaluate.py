@@ -17,6 +17,7 @@ from assay.evaluation.holding import hold
 from assay.evaluation.measures import Asked, Measure, default_metrics, measures
 from assay.evaluation.methods import IntervalKind
 from assay.evaluation.predictions import outputs
+from assay.evaluation.rankings import rankings_of
 from assay.evaluation.scored import Floats
 from assay.evaluation.scoring import Contest, Entrant, Setting
 from assay.evaluation.truth import (
@@ -216,8 +217,9 @@ def judged(
         models=infos,
         scores=scores,
         comparisons=work.comparisons(),
+        rankings=rankings_of(models, truth.groups, asked[:1]),
         best=best,
-        details={name: _details(model, truth, seed) for name, model in models.items()},
+        details={name: _details(model, staged, seed) for name, model in models.items()},
         groups=truth.groups.name if truth.groups is not None else None,
         weights=truth.weights.name if truth.weights is not None else None,
         detectable=work.detectable(),
@@ -346,7 +348,13 @@ def _missing_note(info: ModelInfo, truth: Truth) -> str | None:
     )
 
 
-def _details(model: Entrant, truth: Truth, seed: int) -> dict[str, Any]:
-    rows = np.flatnonzero(model.usable)
-    inputs = truth.inputs[rows] if truth.inputs is not None else None
-    return details_of(model.scored, truth.ids[rows], inputs, seed)
+def _details(model: Entrant, staged: Stage, seed: int) -> dict[str, Any]:
+    rows, truth = np.flatnonzero(model.usable), staged.truth
+    return details_of(
+        model.scored,
+        truth.ids[rows],
+        truth.inputs[rows] if truth.inputs is not None else None,
+        seed,
+        groups=truth.groups[rows] if truth.groups is not None else None,
+        carried=staged.carried[rows] if staged.carried is not None else None,
+    )

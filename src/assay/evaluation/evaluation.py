@@ -91,6 +91,29 @@ class Comparison(_Part):
     )
 
 
+class RankPair(_Part):
+    """Two models' mean ranks."""
+
+    a: str
+    b: str
+    difference: float = Field(description="mean rank of a minus mean rank of b")
+    p: float = Field(description="two-sided, adjusted by Holm")
+
+
+class Ranking(_Part):
+    """Many models ranked row by row on one metric: the data of a critical-difference picture."""
+
+    metric: str
+    models: list[str] = Field(description="by mean rank, best first")
+    mean_ranks: list[float]
+    blocks: int = Field(description="rows or groups in which the models are ranked")
+    friedman_p: float
+    critical_difference: float = Field(description="Nemenyi's, of mean ranks, at 5 %")
+    alike: list[list[str]] = Field(description="models within the critical difference")
+    pairs: list[RankPair]
+    sentence: str
+
+
 class Evaluation(_Part):
     """Scores, intervals and comparisons of models on the same rows.
 
@@ -113,6 +136,9 @@ class Evaluation(_Part):
     models: list[ModelInfo] = []
     scores: list[Score] = []
     comparisons: list[Comparison] = []
+    rankings: list[Ranking] = Field(
+        default=[], description="of three models or more; `evaluate` ranks by the first metric"
+    )
     best: str | None = None
     details: dict[str, dict[str, Any]] = {}
     groups: str | None = Field(default=None, description="the column that keeps rows together")

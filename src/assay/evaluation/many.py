@@ -13,6 +13,8 @@ import numpy as np
 from assay.evaluation.compare import holm
 from assay.evaluation.scored import Floats
 
+FEW = 30
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -60,13 +62,12 @@ def friedman(values: Any, *, better: str = "lower") -> Ranks:
     ((1.0, 2.25, 2.75), 6.5)
     """
     from scipy.special import chdtrc, fdtrc, ndtr
-    from scipy.stats import rankdata
 
     table = np.asarray(values, dtype=np.float64)
     blocks, k = table.shape if table.ndim == 2 else (0, 0)
     if blocks < 2 or k < 3:
         raise ValueError(f"at least 2 blocks and 3 models: got {blocks} and {k}")
-    ranks = rankdata(table if better == "lower" else -table, axis=1)
+    ranks = _ranks(table if better == "lower" else -table)
     means = ranks.mean(axis=0)
     # With ties the ranks spread less; their own spread takes the place of (k + 1) k / 12.
     spread = float(((ranks - (k + 1) / 2) ** 2).sum()) / (blocks * (k - 1))
@@ -92,6 +93,22 @@ def friedman(values: Any, *, better: str = "lower") -> Ranks:
         distance,
         _alike(means, distance),
     )
+
+
+def _ranks(table: Floats) -> Floats:
+    """(blocks, models) ranks within each block; equal values share theirs."""
+    from scipy.stats import rankdata
+
+    k = table.shape[1]
+    if k > FEW:
+        return np.asarray(rankdata(table, axis=1))
+    # Counting who lies below whom takes a fraction of the time of sorting each of many short rows.
+    columns = np.ascontiguousarray(table.T)
+    found = np.ones((k, table.shape[0]))
+    for a, b in itertools.permutations(range(k), 2):
+        found[a] += columns[b] < columns[a]
+        found[a] += 0.5 * (columns[b] == columns[a])
+    return found.T
 
 
 def nemenyi(models: int, blocks: int, level: float = 0.05) -> float:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from assay.reporting.render import render, render_chart, to_png
+from assay.reporting.pictures import pictures, render_chart, to_png
+from assay.reporting.render import render
 from assay.reporting.summarize import summarize
 
-__all__ = ["render", "render_chart", "summarize", "to_png"]
+__all__ = ["pictures", "render", "render_chart", "summarize", "to_png"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.reporting import charts
+from assay.reporting import charts, plots
 from assay.reporting.words import affixes, decimals, finite, integer, number, share, short, value
 
 Plain = dict[str, Any]
@@ -35,15 +35,21 @@ def details(
     # Where every guess would be green the bands tell nothing, as for ratings of one to five.
     telling = scale["high"] - scale["low"] > 1.5 * limits["absolute"]
     cut = _cut([row for one in chosen.values() for row in one.get("worst") or ()])
+    learned = {str(one.get("model")): one for one in evaluation.get("models") or ()}
+    unit = evaluation.get("unit")
     return [
         {
             "model": short(name),
             "id": f"m{index}",
             "scatter": _scatter(thinned[name], scale, limits if telling else None, evaluation),
-            "bands": _bands(one.get("bands"), limits, evaluation.get("unit")) if telling else [],
-            "running": _running(one.get("running") or (), evaluation.get("unit")),
+            "bands": _bands(one.get("bands"), limits, unit) if telling else [],
+            "residuals": plots.residuals(thinned[name], unit),
+            "running": _running(one.get("running") or (), unit),
+            "calibration": plots.calibration(one.get("calibration"), unit),
+            "curves": plots.curves(one.get("curves")),
+            "learning": plots.history((learned.get(name) or {}).get("history") or ()),
             "confusion": _confusion(one.get("confusion"), evaluation.get("classes") or ()),
-            "worst": _worst(one.get("worst") or (), evaluation.get("unit"), cut),
+            "worst": _worst(one.get("worst") or (), unit, cut),
         }
         for index, (name, one) in enumerate(chosen.items())
     ]
@@ -132,7 +138,12 @@ def _running(rows: Sequence[Sequence[Any]], unit: Any) -> Plain | None:
     about = f"After {integer(n)} rows the mean error is {number(mean, None, unit)}"
     if finite(low) is not None and finite(high) is not None:
         about += f", between {number(low, None, unit)} and {number(high, None, unit)}"
-    return {**drawn, "tips": tips, "about": f"{about}."}  # fmt: skip
+    return plots.plot(
+        "running", "Running mean error", drawn["x"], drawn["y"], across="rows scored",
+        upwards="mean error", area=drawn["area"], lines=[("line", drawn["line"])], tips=tips,
+        xs=drawn["xs"], about=f"{about}.",
+        note="The band holds the mean with 95\u202f% confidence.",
+    )  # fmt: skip
 
 
 def _confusion(given: Mapping[str, Any] | None, classes: Sequence[Any]) -> Plain | None:

@@ -21,6 +21,7 @@ from assay.reporting.words import (
 
 Plain = dict[str, Any]
 MOST_ROWS = 500
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 IN_UNIT = ("mae", "rmse", "median_ae")
 IN_PERCENT = ("hits", "accuracy")
 LABELS = {
@@ -139,7 +140,8 @@ def leaderboard(evaluation: Mapping[str, Any], split: str) -> Plain | None:
                 "model": short(name),
                 "best": name == best,
                 "cells": [_cell(one, name, name == tops[at]) for at, one in enumerate(found)],
-                **_against(against.get(name), found[0] if found else None, best),
+                **(told := _against(against.get(name), found[0] if found else None, best)),
+                "level": told["p"] not in ("", MISSING) and not told["apart"],
                 "seconds": seconds(model.get("seconds")),
                 "cost": number(model.get("cost"), None, "USD") if model.get("cost") else MISSING,
                 "missing": integer(model.get("missing") or 0),
@@ -168,10 +170,49 @@ def leaderboard(evaluation: Mapping[str, Any], split: str) -> Plain | None:
         "more": max(0, len(ranked) - MOST_ROWS),
         "best": short(best) if best is not None else None,
         "compared": any(row["sentence"] or row["p"] for row in rows),
+        "level": any(row["level"] for row in rows),
         "costs": any(row["cost"] != MISSING for row in rows),
         "parameters": any(row["parameters"] for row in rows),
         "methods": [short(name, 60) for name in methods],
         "tests": [short(name, 60) for name in tests],
+        "ranking": ranking(evaluation, found[0].metric if found else None),
+    }
+
+
+def ranking(evaluation: Mapping[str, Any], metric: str | None) -> Plain | None:
+    """The models by mean rank, and the groups that cannot be told apart, marked by letters.
+
+    Two bars of one critical difference overlap just where two models are not told apart.
+    """
+    one = next((r for r in evaluation.get("rankings") or () if r.get("metric") == metric), None)
+    if one is None or not one.get("models"):
+        return None
+    half = (finite(one.get("critical_difference")) or 0.0) / 2
+    names, means = one["models"][:MOST_ROWS], one["mean_ranks"][:MOST_ROWS]
+    scores = [{"value": m, "low": m - half, "high": m + half} for m in means]
+    axis = charts.axis(min(1.0, means[0] - half), means[-1] + half, wanted=5)
+    alike = [set(group) for group in one.get("alike") or ()]
+    # A model that stands alone is a group of its own.
+    groups = sorted(alike + [{n} for n in names if not any(n in group for group in alike)],
+                    key=lambda group: min(names.index(n) for n in group if n in names))  # fmt: skip
+    return {
+        "by": sentence_case(label(str(metric))),
+        "about": short(one.get("sentence"), 600),
+        "difference": number(2 * half, 2),
+        "ticks": axis["ticks"],
+        "rows": [
+            {
+                "model": short(name),
+                "mean": number(mean, 2),
+                "letters": "".join(
+                    LETTERS[at % len(LETTERS)] for at, group in enumerate(groups) if name in group
+                ),
+                "best": False,
+                "tip": f"{short(name, 60)}\nmean rank {number(mean, 2)}",
+                **(charts.whisker(score, axis) or {}),
+            }
+            for name, mean, score in zip(names, means, scores, strict=True)
+        ],
     }
 
 

@@ -7,9 +7,8 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from assay.errors import MissingExtra
 from assay.reporting.palette import COLOURS, DEEPEST
 from assay.reporting.summarize import summarize
 
@@ -52,12 +51,12 @@ def render(
 
 def written(template: str, page: Mapping[str, Any], *scripts: str) -> str:
     """A whole page from a template that extends the base, with the scripts it needs of its own."""
-    environment = _environment()
-    script = "\n".join(_source(environment, name) for name in ("script.js", *scripts))
+    found = environment()
+    script = "\n".join(_source(found, name) for name in ("script.js", *scripts))
     sheets = ("style.css", "curation.css", "findings.css", "monitoring.css")
-    style = "\n".join(_source(environment, name) for name in sheets)
-    return _writable(
-        environment.get_template(template).render(
+    style = "\n".join(_source(found, name) for name in sheets)
+    return writable(
+        found.get_template(template).render(
             page=page,
             colours=COLOURS,
             deepest=DEEPEST,
@@ -68,66 +67,9 @@ def written(template: str, page: Mapping[str, Any], *scripts: str) -> str:
     )
 
 
-def render_chart(
-    kind: Literal["scatter", "running"],
-    evaluation: Mapping[str, Any],
-    model: str,
-    *,
-    theme: Literal["light", "dark"] = "light",
-) -> str:
-    """One chart of one model as an SVG picture that stands alone.
-
-    Args:
-        kind: `scatter` (truth against prediction) or `running` (mean error as rows are added).
-        evaluation: evaluation.json.
-        model: whose chart.
-        theme: `light` or `dark`.
-
-    Raises:
-        VersionError: the evaluation holds no such chart for this model.
-    """
-    from assay.errors import VersionError, nearest
-    from assay.reporting.details import details
-
-    known = evaluation.get("details") or {}
-    found = details({**evaluation, "details": {model: known.get(model)}}, [model])
-    if not found or not found[0].get(kind):
-        raise VersionError(
-            "The evaluation holds no such chart.",
-            received=f"{kind} of {model}",
-            allowed=[f"{name}: scatter, running" for name in known],
-            hint=nearest(model, known),
-        )
-    index = ("light", "dark").index(theme)
-    target = evaluation.get("target") or "target"
-    scatter = kind == "scatter"
-    drawn = (
-        _environment()
-        .get_template("chart.svg.j2")
-        .render(
-            kind=kind,
-            chart=found[0][kind],
-            colours={name: pair[index] for name, pair in COLOURS.items()},
-            title=f"{model}: {'truth and prediction' if scatter else 'running mean error'}",
-            across=f"true {target}" if scatter else "rows scored",
-            upwards=f"predicted {target}" if scatter else "mean error",
-        )
-    )
-    return _writable(drawn.strip())
-
-
-def to_png(svg: str, *, scale: float = 2.0) -> bytes:
-    """A picture of `render_chart` as PNG, drawn without a browser."""
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingExtra("charts", "A chart as PNG") from None
-
-    return bytes(vl_convert.svg_to_png(svg, scale=scale))
-
-
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where templates are found, and what they may use."""
     import jinja2
     from markupsafe import Markup
 
@@ -171,7 +113,7 @@ def ticked(text: str) -> markupsafe.Markup:
     )
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Without the characters no file or page can hold: halves of surrogate pairs, controls."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.translate({code: "\ufffd" for code in range(32) if chr(code) not in "\t\n\r"})

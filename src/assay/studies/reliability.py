@@ -9,35 +9,17 @@ import numpy as np
 import polars as pl
 
 from assay.errors import PredictionsError, RecipeError, nearest
+from assay.evaluation.binned import Bin, calibration_errors, chances, of_chances, of_numbers
 from assay.evaluation.evaluate import stage
 from assay.evaluation.holding import hold
-from assay.evaluation.intervals import normal, wilson
 from assay.evaluation.measures import measures
 from assay.evaluation.scored import Floats, Scored
 from assay.evaluation.truth import Task
 from assay.studies.results import Result, finite, short
 
 SIMULATIONS = 1000
-ECE_BINS = 15
 _QUANTILES = 99
 _CELLS = 8_000_000
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Rows of like predictions: what was predicted and what was observed.
-
-    `expected_low` and `expected_high` are where the observed share of a calibrated model lies in
-    19 of 20 times (None for numbers).
-    """
-
-    predicted: float
-    observed: float
-    low: float | None
-    high: float | None
-    expected_low: float | None
-    expected_high: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -174,35 +156,15 @@ def calibration(  # noqa: PLR0913 - what `evaluate` takes, and the bins
 
 def _classes(name: str, scored: Scored, of: str | None, bins: int, seed: int) -> Reliability:
     """The probability of one class, or the confidence in the predicted one, and how often it is."""
-    proba = scored.probabilities
-    if of is None and len(scored.classes) == 2 and scored.positive is not None:
-        of = scored.classes[scored.positive]
-    if of is not None:
-        code = scored.code(of)
-        chance, happened = proba[:, code], scored.truth == code
-    else:
-        chosen = proba.argmax(axis=1)
-        chance, happened = proba[np.arange(len(proba)), chosen], chosen == scored.truth
-    hit = happened.astype(np.float64)
-    lines = []
-    for rows in _bins(chance, bins):
-        n, share = len(rows), float(chance[rows].mean())
-        band = wilson(float(hit[rows].sum()), n)
-        low, high = _usual(chance[rows])
-        lines.append(Bin(share, float(hit[rows].mean()), band.low, band.high, low, high, n))
-    error = float(_errors(chance, hit[None, :])[0]) if len(hit) else None
+    of, chance, hit = chances(scored, of)
+    error = float(calibration_errors(chance, hit[None, :])[0]) if len(hit) else None
     usual, p = _consistent(chance, error, seed)
-    return Reliability(name, of, tuple(lines), error, usual, p, None, (), len(hit))
+    return Reliability(name, of, of_chances(chance, hit, bins), error, usual, p, None, (), len(hit))
 
 
 def _numbers(name: str, scored: Scored, bins: int) -> Reliability:
     predicted, true = scored.predicted.astype(np.float64), scored.truth.astype(np.float64)
-    lines = []
-    for rows in _bins(predicted, bins):
-        n, mean = len(rows), float(true[rows].mean())
-        error = float(true[rows].std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
-        band = normal(mean, error, "t", n - 1)
-        lines.append(Bin(float(predicted[rows].mean()), mean, band.low, band.high, None, None, n))
+    lines = of_numbers(predicted, true, bins)
     sizes = np.array([line.n for line in lines])
     gaps = np.array([abs(line.observed - line.predicted) for line in lines])
     shares = np.arange(1, _QUANTILES + 1) / (_QUANTILES + 1)
@@ -213,37 +175,7 @@ def _numbers(name: str, scored: Scored, bins: int) -> Reliability:
         pairs = [(float(a), float(b), float(c)) for a, b, c in points]
         slope = finite(measures("calibration_slope", "number")[0].value(scored))
     error = float((gaps * sizes).sum() / sizes.sum()) if len(true) else None
-    return Reliability(name, None, tuple(lines), error, None, None, slope, tuple(pairs), len(true))
-
-
-def _bins(values: Floats, count: int) -> list[Any]:
-    """The places of the rows of each bin of about equally many; equal values are in one bin."""
-    if not len(values):
-        return []
-    edges = np.unique(np.quantile(values, np.arange(1, count) / count))
-    place = np.searchsorted(edges, values, side="left")
-    return [rows for part in range(count) if len(rows := np.flatnonzero(place == part))]
-
-
-def _usual(chance: Floats) -> tuple[float, float]:
-    """Where the share of what happens lies 95 times in 100 if the probabilities are right.
-
-    The number of events is a sum of unlike coins, whose variance is a little smaller than that of
-    the binomial distribution taken here.
-    """
-    from scipy.stats import binom
-
-    n, share = len(chance), float(np.clip(chance.mean(), 0, 1))
-    return float(binom.ppf(0.025, n, share)) / n, float(binom.ppf(0.975, n, share)) / n
-
-
-def _errors(chance: Floats, happened: Floats) -> Floats:
-    """(b,) the expected calibration error of (b, n) outcomes, over 15 bins of equal width."""
-    place = np.clip(np.ceil(chance * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
-    member = np.zeros((len(chance), ECE_BINS))
-    member[np.arange(len(chance)), place] = 1.0
-    gaps = (happened - chance) @ member
-    return np.asarray(np.abs(gaps).sum(axis=1) / len(chance))
+    return Reliability(name, None, lines, error, None, None, slope, tuple(pairs), len(true))
 
 
 def _consistent(
@@ -260,7 +192,7 @@ def _consistent(
     for first in range(0, count, step):
         lines = min(step, count - first)
         drawn = generator.random((lines, len(chance))) < chance
-        found.append(_errors(chance, drawn.astype(np.float64)))
+        found.append(calibration_errors(chance, drawn.astype(np.float64)))
     errors = np.concatenate(found)
     p = float((1 + (errors >= error - 1e-12).sum()) / (len(errors) + 1))
     return float(np.quantile(errors, 0.95)), p
