@@ -20,7 +20,7 @@ import orjson
 
 from assay.errors import AssayError, MissingExtra
 from assay.evaluation.evaluation import Evaluation
-from assay.reporting.render import render_chart, to_png
+from assay.reporting.pictures import pictures, to_png
 from assay.tracking.masking import masked
 from assay.tracking.recipes import flat
 from assay.tracking.store import RunRecord
@@ -196,17 +196,16 @@ def _dataset(version: Version, split: str) -> Any:
 
 
 def _charts(client: Any, id: str, evaluation: Evaluation) -> None:
-    """The best model's charts, as pictures that the server shows."""
+    """The leaderboards and the best model's charts, as pictures that the server shows."""
     plain = evaluation.model_dump(mode="json")
-    kinds = [kind for kind, needed in (("scatter", "points"), ("running", "running"))
-             if (plain["details"].get(evaluation.best) or {}).get(needed)]  # fmt: skip
+    best = {name: one for name, one in plain["details"].items() if name == evaluation.best}
+    drawn = pictures({**plain, "details": best})
     with tempfile.TemporaryDirectory(prefix="assay-charts-") as place:
-        for kind in kinds:
-            svg = render_chart(kind, plain, str(evaluation.best))  # type: ignore[arg-type]
-            (Path(place) / f"{kind}.svg").write_text(svg, encoding="utf-8")
+        for name, svg in drawn.items():
+            (Path(place) / f"{name}.svg").write_text(svg, encoding="utf-8")
             with contextlib.suppress(MissingExtra):  # the picture as SVG is there
-                (Path(place) / f"{kind}.png").write_bytes(to_png(svg))
-        if kinds:
+                (Path(place) / f"{name}.png").write_bytes(to_png(svg))
+        if drawn:
             client.log_artifacts(id, place, "charts")
 
 
