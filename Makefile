@@ -30,7 +30,7 @@ demo: $(CORE)  ## fetch real reviews, build a version, evaluate five models, wri
 test: $(DEV) lint  ## run every check and every test
 	@echo "examples and tests"
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --doctest-modules src
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests
+	@$(BIN)/pytest -rs -n $(WORKERS) --dist worksteal tests
 
 lint: $(DEV)  ## style, types and import layers
 	@echo "style"

@@ -44,6 +44,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "sample.cap": {"by": ["category"], "at_most": 3},
     "sample.weighted": {"share": 0.5, "weight": "price"},
     "split.temporal": {"by": "day"},
+    "text.truncate": {"at_most": 12},
     "tokens.truncate": {"at_most": 4},
 }
 """Parameters, and choices of column, that a signature does not tell."""
