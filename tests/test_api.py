@@ -22,7 +22,14 @@ RENAMED = {
     "gate": {"form": None},
     "run": {"annotate": None},
     "evaluate": {"more": "predictions", "out": None},
-    "monitor": {"floor": "floors", "replay": None, "by": None, "rows": None},
+    "monitor": {
+        "floor": "floors",
+        "replay": None,
+        "by": None,
+        "rows": None,
+        "labels": None,
+        "status": None,
+    },
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
 ONLY_PYTHON = {"progress"}
@@ -32,8 +39,9 @@ def test_public_names_are_pinned():
     assert assay.__all__ == [
         "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "ci",
         "compare", "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate",
-        "improve", "init", "inspect", "learning_curve", "lineage", "monitor", "predict", "prune",
-        "replay", "report", "restore", "run", "runs", "schema", "tag", "versions", "why",
+        "improve", "init", "inspect", "learning_curve", "lineage", "monitor",
+        "monitor_labels", "monitored", "predict", "prune", "replay", "report", "restore", "run",
+        "runs", "schema", "tag", "versions", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))

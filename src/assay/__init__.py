@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.explaining import explain
     from assay.exporting import export
+    from assay.following import monitor_labels, monitored
     from assay.gating import accept, gate
     from assay.guarding import monitor, replay
     from assay.history import why
@@ -63,6 +64,8 @@ _HOMES = {
     "learning_curve": "studies.learning",
     "lineage": "versioning.tracing",
     "monitor": "guarding",
+    "monitor_labels": "following",
+    "monitored": "following",
     "predict": "predicting",
     "prune": "versioning.pruning",
     "replay": "guarding",
@@ -99,6 +102,8 @@ __all__ = [
     "learning_curve",
     "lineage",
     "monitor",
+    "monitor_labels",
+    "monitored",
     "predict",
     "prune",
     "replay",

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
-from assay.errors import RecipeError
+from assay.errors import PredictionsError, RecipeError
+from assay.following import MONITOR, followed, labels_known, looks, version_of
 from assay.monitoring.batch import Batch, Progress, count_batch
+from assay.monitoring.domain import ALL
 from assay.monitoring.drift import LEVEL, Drift, drift, enough
+from assay.monitoring.figures import Performance, columns_of, latest, performance_of
+from assay.monitoring.history import Batch as Look
 from assay.monitoring.making import profile_of
+from assay.monitoring.moved import shown
+from assay.monitoring.reference import reference_of
 from assay.monitoring.replay import Replayed
 from assay.monitoring.replay import replay as replayed
 from assay.monitoring.schema import schema_findings
@@ -23,14 +29,14 @@ from assay.monitoring.trends import finding
 from assay.recipe import Read
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
-from assay.tags import read_tags
-from assay.version import Version, open_version
+from assay.version import Version
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCEPTED, MONITOR = "accepted", "monitor.json"
 SHOWN = 12
+APART = 0.8
+"""From this area under the ROC curve on, new rows lie where the evaluation saw few."""
 HALF = 0.5
 """A batch that would not show a move of half a spread is too small for a verdict."""
 
@@ -49,7 +55,10 @@ class Monitored:
         notes: what else is to be known.
         cells, reference: the batch's and the reference's rows by cell, for the history.
         moved: `row_id` and `score` of the rows that look least like the version, surest first.
+        rows: the first of these with their fields, personal data masked, where something alarms.
+        trends: what the history says of every field and figure; none without a history.
         path: the `monitor.json` that was written.
+        report: the page of the history.
     """
 
     version: str
@@ -62,7 +71,10 @@ class Monitored:
     cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
     reference: Mapping[str, Sequence[int]] = field(default_factory=dict)
     moved: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rows: Sequence[Mapping[str, Any]] = ()
+    trends: Sequence[Mapping[str, Any]] = ()
     path: Path | None = None
+    report: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As `monitor.json` and the command line's JSON give it."""
@@ -72,10 +84,12 @@ class Monitored:
             "findings": [dict(one) for one in self.findings],
             "drift": [dict(one) for one in self.drift],
             "performance": [dict(one) for one in self.performance],
-            "moved": self.moved.head(20).to_dicts(),
+            "moved": [dict(one) for one in self.rows] or self.moved.head(20).to_dicts(),
             "notes": list(self.notes),
             "verdict": self.verdict,
+            **({"trends": [dict(one) for one in self.trends]} if self.trends else {}),
             **({"path": str(self.path)} if self.path else {}),
+            **({"report": str(self.report)} if self.report else {}),
         }
 
     def to_polars(self) -> pl.DataFrame:
@@ -109,8 +123,13 @@ class Monitored:
                 alarms = sum(line["alarm"] for line in self.drift[SHOWN:])
                 more = f"{len(self.drift) - SHOWN} more, {alarms or 'none'} of them with an alarm"
                 lines.append(f"  {'':6} and {more}")
+        if self.performance:
+            lines += ["", f"  {'':6} {'model':<20} {'metric':<18} {'value':>9}  95 % interval"
+                          "           evaluation"]  # fmt: skip
+            lines += [_figure(one) for one in self.performance]
         lines += ["", f"verdict  {self.verdict}"]
-        return "\n".join([*lines, f"monitor  {self.path}"] if self.path else lines)
+        lines += [f"monitor  {self.path}"] if self.path else []
+        return "\n".join([*lines, f"report   {self.report}"] if self.report else lines)
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -127,6 +146,10 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     floors: Mapping[str, float] | None = None,
     name: str | None = None,
     at: datetime | None = None,
+    time: str | None = None,
+    model: str = "best",
+    predictions: Any = None,
+    history: bool = True,
     to: str | Path | None = None,
     read: Mapping[str, Any] | None = None,
     workers: int | None = None,
@@ -137,19 +160,30 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
 
     The rows go through the version's contract and its row-wise steps, as the build's did. They
     are held against a profile of the version that is made at the first call and kept, so that the
-    version's rows are not read again.
+    version's rows are not read again. Where the version's models were evaluated, the model's
+    performance is measured on the rows that have a label, and estimated on all.
+
+    The batch is added to the name's history, and then an alarm is raised by what all its batches
+    say together: however often one looks, the chance that an unchanged world ever raises one is
+    at most `level`. Without a history that holds for each batch alone.
 
     Args:
         data: a file, glob, folder or list of them, or a frame.
         against: a version, its folder, its name, or a name alone: the accepted version, else the
             newest.
         out: the folder that holds all versions.
-        level: of all batches in which nothing has changed, the share that may raise an alarm.
+        level: the chance that an unchanged world ever raises an alarm; without a history, of all
+            batches in which nothing has changed, the share that may raise one.
         floors: effects from which on a change matters, by the name of the effect: `wasserstein`
             0.1 of the reference's spread, `jensen_shannon` 0.1, `missing` 0.02, `new` 0.01, `auc`
             0.6.
         name: what to call the batch.
         at: when its rows are from; now when not given.
+        time: a field of times whose latest one says when the rows are from.
+        model: the model whose performance is followed; `best` is the evaluation's best.
+        predictions: a table of what it predicts, with `row_id` or the recipe's id columns; by
+            default the saved model predicts.
+        history: whether to add the batch to the history beside the versions.
         to: a folder for `monitor.json`.
         read: how to read the data, as under `read` in a recipe.
         workers: how many shards to work on at once.
@@ -160,8 +194,11 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
         Findings, a line of drift for every field, and the verdict.
 
     Raises:
+        ModelError: the evaluation has no such model.
+        PredictionsError: the predictions are not of these rows.
         RecipeError: a floor has an unknown name, or `level` is no share.
         SourceError: the data cannot be read.
+        StorageError: the history cannot be written to, or is damaged.
         VersionError: there is no such version.
 
     >>> import tempfile
@@ -175,7 +212,14 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     """
     if not 0 < level < 1:
         raise RecipeError("`level` is a share between 0 and 1.", received=level)
-    version = _version(against, Path(out))
+    version = version_of(against, Path(out))
+    reference = reference_of(version, model)
+    if reference is None and predictions is not None:
+        raise PredictionsError(
+            "No models were evaluated on this version, so there is nothing to hold predictions to.",
+            where=version.title,
+            hint="`assay run` evaluates the models of a recipe",
+        )
     with storage_errors(version.path.parent):
         profile = profile_of(version, workers=workers)
     with tempfile.TemporaryDirectory(prefix="assay-monitor-") as spool:
@@ -188,8 +232,18 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
             workers=workers,
             functions=functions,
             progress=progress,
+            keep=columns_of(reference, time),
         )
-    findings = schema_findings(batch, version.manifest, level=level)
+        when = latest(batch.kept, time) if time else at or datetime.now(UTC)
+        when = when.replace(tzinfo=when.tzinfo or UTC)
+        how = Performance()
+        if reference is not None and batch.kept:
+            known = labels_known(version) if history else None
+            how = performance_of(reference, batch.kept, predictions, known)
+    # Half of what may be wrong is for fields and figures, half for rules, whose n-th look gets
+    # the n-th part of a sum that never exceeds it.
+    share = level / 2 / ((looks(version) + 1) * (looks(version) + 2)) if history else level
+    findings = schema_findings(batch, version.manifest, level=share)
     moved = (
         drift(profile, batch.summary, level=level, floors=floors, seed=version.manifest["seed"])
         if batch.summary
@@ -199,20 +253,67 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     alarm = any(one["alarm"] for one in findings) or any(line.alarm for line in moved.lines)
     left_out = {**profile.left_out, **batch.left_out}
     notes = [f"{field} is not compared: {why}" for field, why in left_out.items()]
-    when = (at or datetime.now(UTC)).isoformat()
+    notes += _beyond(moved, how)
+    sample = batch.summary.sample if batch.summary and alarm else pl.DataFrame()
     found = Monitored(
         version.title,
-        {"name": name or _name(data), "rows": batch.rows, "usable": batch.usable, "at": when,
-         "hash": batch.hash},
+        {"name": name or _name(data), "rows": batch.rows, "usable": batch.usable,
+         "at": when.isoformat(), "hash": batch.hash},
         [*findings, *([said] if said else [])],
         [line.to_dict() for line in moved.lines],
+        how.figures,
         verdict="fail" if alarm else "inconclusive" if said else "pass",
-        notes=[*batch.notes, *notes],
+        notes=[*batch.notes, *notes, *how.notes],
         cells=moved.cells,
         reference=moved.reference,
         moved=moved.moved,
+        rows=shown(moved.moved, sample, profile.kinds),
     )  # fmt: skip
+    if history:
+        found = _in_history(found, version, when, how, level)
     return found if to is None else _written(found, Path(to))
+
+
+def _beyond(moved: Drift, how: Performance) -> list[str]:
+    """A warning where estimates speak of rows such as were never evaluated."""
+    told = next((one.effect for one in moved.lines if one.field == ALL), None)
+    if told is None or told.low < APART or not any(one["estimated"] for one in how.figures):
+        return []
+    return [
+        f"The rows are unlike those the model was evaluated on (told apart with an area of "
+        f"{told.value:.2f}), so estimated performance is no more than a guess; labels will tell."
+    ]
+
+
+def _in_history(
+    found: Monitored, version: Version, when: datetime, how: Performance, level: float
+) -> Monitored:
+    """What the batch says in the light of those before it, which it then belongs to."""
+    look = Look(
+        str(found.batch["hash"]),
+        version.title,
+        str(found.batch["name"]),
+        when,
+        int(found.batch["rows"]),
+        found.cells,
+        {**found.to_dict(), "labelled": how.labelled},
+        how.predictions,
+    )
+    document, report = followed(
+        version, look, reference=found.reference, level=level / 2, labels=how.labels
+    )
+    return replace(
+        found,
+        batch=document["batch"],
+        findings=document["findings"],
+        drift=sorted(document["drift"], key=lambda line: not line["alarm"]),
+        performance=document["performance"],
+        verdict=document["verdict"],
+        notes=document["notes"],
+        trends=document["trends"],
+        path=report.with_name(MONITOR),
+        report=report,
+    )
 
 
 def replay(
@@ -246,7 +347,7 @@ def replay(
         SourceError: the version has too few rows.
         VersionError: there is no such version.
     """
-    opened = _version(against, Path(out))
+    opened = version_of(against, Path(out))
     return replayed(opened, by=by, rows=rows, level=level, floors=floors, progress=progress)
 
 
@@ -255,14 +356,6 @@ def _written(found: Monitored, folder: Path) -> Monitored:
     with storage_errors(folder):
         write_atomically(path, orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
     return replace(found, path=path)
-
-
-def _version(against: Version | str | Path, out: Path) -> Version:
-    """The version, its accepted one where only the name is given and one was accepted."""
-    if isinstance(against, Version):
-        return against
-    accepted = "/" not in str(against) and ACCEPTED in read_tags(out / str(against))
-    return open_version(f"{against}/{ACCEPTED}" if accepted else against, out)
 
 
 def _name(data: Any) -> str:
@@ -306,4 +399,16 @@ def _row(line: Mapping[str, Any]) -> str:
         f"  {'ALARM' if line['alarm'] else '':<6} {shown:<32} {effect['name']:<15} "
         f"{effect['value']:>7.3f}  {interval:<17} {effect['floor']:>6g}  "
         f"{_chance(line['p_adjusted'])}"
+    )
+
+
+def _figure(one: Mapping[str, Any]) -> str:
+    interval = "–" if one["low"] is None else f"{one['low']:.4g} to {one['high']:.4g}"
+    value, before = (
+        "–" if one[key] is None else f"{one[key]:.4g}" for key in ("value", "reference")
+    )
+    told = "estimated" if one["estimated"] else f"{one['n']:,} labels"
+    return (
+        f"  {'ALARM' if one['alarm'] else '':<6} {one['model'][:20]:<20} {one['metric'][:18]:<18} "
+        f"{value:>9}  {interval:<22}  {before}  ({told})"
     )

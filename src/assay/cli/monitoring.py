@@ -18,6 +18,7 @@ from assay.cli.shared import (
     Quiet,
     Workers,
     app,
+    one_of,
     parameters,
     show,
     shown_progress,
@@ -38,6 +39,22 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the batch.")] = None,
     at: Annotated[datetime | None, typer.Option(help="When its rows are from; now.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="A field whose latest time says when the rows are from.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model whose performance is followed.")] = "best",
+    predictions: Annotated[
+        Path | None, typer.Option(help="What it predicts; the saved model does by default.")
+    ] = None,
+    history: Annotated[
+        str, typer.Option(help="keep: add the batch to the name's history; none: leave it out.")
+    ] = "keep",
+    labels: Annotated[
+        Path | None, typer.Option(help="Labels of earlier batches, by row_id; without DATA.")
+    ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say what the history says by now; without DATA.")
+    ] = False,
     to: Annotated[Path | None, typer.Option(help="A folder for monitor.json.")] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="Cut the version's own rows into batches instead.")
@@ -52,7 +69,7 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold new data against a version: schema, contract, drift."""
+    """Hold new data against a version: schema, contract, drift, performance, over time."""
     floors = _floors(floor or [])
     if replay:
         with shown_progress(quiet) as progress:
@@ -60,10 +77,25 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
                                 progress=progress)  # fmt: skip
         show(past.to_dict(), repr(past), json)
         return
+    if (labels or status) and data is not None:
+        raise AssayError(
+            "--labels and --status look at the history, not at new data.",
+            received=data,
+            hint="run twice: once with the data, once with the option",
+        )
+    if labels or status:
+        said = (
+            assay.monitor_labels(labels, against=against, out=out, model=model)
+            if labels
+            else assay.monitored(against, out=out)
+        )
+        show(said.to_dict(), repr(said), json)
+        raise typer.Exit(EXIT_CODES[said.verdict])
     if data is None:
         raise AssayError(
             "There is no data to hold against the version.",
-            hint="name a file or folder, or give --replay to see what the version's own rows do",
+            hint="name a file or folder, or give --replay to see what the version's own rows do, "
+            "or --status to see what the history says",
         )
     with shown_progress(quiet) as progress:
         found = assay.monitor(
@@ -74,6 +106,10 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
             floors=floors,
             name=name,
             at=at,
+            time=time,
+            model=model,
+            predictions=predictions,
+            history=one_of("history", history, ("keep", "none")) == "keep",
             to=to,
             workers=workers,
             functions=functions or (),

@@ -24,6 +24,7 @@ from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.sources.shards import load as load_shard
 
 Progress = Callable[[str, int, int], None]
+_KEPT = ".kept.arrow"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Batch:
         summary: the usable rows in the profile's cells; None without any.
         left_out: fields that cannot be compared, and why.
         notes: what reading found out.
+        kept: files of the usable rows with the columns that were to be kept, in their order.
     """
 
     hash: str
@@ -49,9 +51,10 @@ class Batch:
     summary: Summary | None
     left_out: Mapping[str, str]
     notes: tuple[str, ...]
+    kept: tuple[Path, ...] = ()
 
 
-def count_batch(
+def count_batch(  # noqa: PLR0913 - what `assay.monitor` says of reading, and where to work
     source: Any,
     manifest: Mapping[str, Any],
     profile: Profile,
@@ -61,6 +64,7 @@ def count_batch(
     workers: int | None = None,
     functions: Iterable[Callable[..., Any] | str | Path] = (),
     progress: Progress | None = None,
+    keep: Sequence[str] = (),
 ) -> Batch:
     """Read new rows shard by shard, and count them.
 
@@ -73,6 +77,7 @@ def count_batch(
         workers: how many shards to work on at once.
         functions: the user's own functions that the recipe names.
         progress: called with a stage's name, the shards done and their number.
+        keep: columns of the usable rows to write down below `spool`, as far as they are there.
 
     Raises:
         SourceError: the source cannot be read.
@@ -104,7 +109,8 @@ def count_batch(
             if name not in left_out and name not in absent
         }
         plan = make_plan(narrowed.recipe, dict.fromkeys(narrowed.recipe.fields, frozenset()))
-    stage = _Counting(plan, fields, kinds_, int(manifest["seed"]), spool / "prepared", mine)
+    place = spool / "prepared"
+    stage = _Counting(plan, fields, kinds_, int(manifest["seed"]), place, mine, tuple(keep))
     found: list[_Counted] = []
     for one in run(stage, list(enumerate(shards)), workers=workers):
         found.append(one)
@@ -123,6 +129,7 @@ def count_batch(
         merged(summaries) if summaries else None,
         left_out,
         (*dict.fromkeys([note for one in found for note in one.notes]), *narrowed.notes),
+        tuple(sorted(place.glob(f"*{_KEPT}"))) if keep else (),
     )
 
 
@@ -150,6 +157,7 @@ class _Counting:
     seed: int
     place: Path
     functions: tuple[Callable[..., Any] | str | Path, ...]
+    keep: tuple[str, ...] = ()
 
     def __call__(self, task: tuple[int, Shard]) -> _Counted:
         number, shard = task
@@ -168,6 +176,9 @@ class _Counting:
         usable = rows.filter(pl.col(DECIDED).is_null())
         if ROW_ID not in usable.columns:
             usable = usable.with_columns(hex_ids(usable[ROW]))
+        if self.keep and usable.height:
+            columns = [name for name in self.keep if name in usable.columns and name != ROW_ID]
+            usable.select(ROW_ID, *columns).write_ipc(self.place / f"{key}{_KEPT}")
         return _Counted(
             loaded.rows.height + loaded.rejects.height,
             summarise(usable, self.fields, self.kinds, self.seed) if usable.height else None,

@@ -106,15 +106,31 @@ def labelled(history: History, version: str, reference: Reference, level: float)
     if not changed:
         return past
     cells = history.reference(version)
-    rewritten = {past[place].arrival: past[place].document for place in changed}
-    # The newest look is judged anew; older ones stay as they were when one looked.
-    newest = max(past, key=lambda batch: batch.arrival)
-    clean = replace(newest, document=_unjudged(newest.document))
-    past = [clean if one.arrival == newest.arrival else one for one in past]
-    said = judged(past, newest.arrival, cells, level)
-    rewritten[newest.arrival] = said
-    history.rewrite(rewritten)
-    return [replace(one, document=rewritten.get(one.arrival, one.document)) for one in past]
+    alarms = {(one.about, one.name): one for one in trends(past, cells, level=level) if one.alarm}
+    for place in changed:
+        old = past[place].document
+        figures = [one if one["estimated"] else _late(one, place, alarms)
+                   for one in old["performance"]]  # fmt: skip
+        past[place] = replace(past[place], document={**old, "performance": figures})
+    # The newest look is judged anew; of older ones only the figures change.
+    newest = max(range(len(past)), key=lambda place: past[place].arrival)
+    past[newest] = replace(past[newest], document=_unjudged(past[newest].document))
+    said = judged(past, past[newest].arrival, cells, level)
+    past[newest] = replace(past[newest], document=said)
+    history.rewrite({past[place].arrival: past[place].document for place in {*changed, newest}})
+    return past
+
+
+def _late(
+    figure: Mapping[str, Any], place: int, alarms: Mapping[tuple[str, str], Trend]
+) -> dict[str, Any]:
+    """A figure that labels gave when its batch had long gone: it alarms from the change on."""
+    trend = alarms.get(_about(figure))
+    lost = 0.0
+    if trend and figure["value"] is not None:
+        lost = (figure["value"] - figure["reference"]) * (1 if figure["better"] == "lower" else -1)
+    late = trend is not None and trend.since is not None and place >= trend.since
+    return {**figure, "alarm": late and lost >= (trend.floor if trend and trend.floor else 0.0)}
 
 
 def _unjudged(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,6 +170,18 @@ class History:
         with _sqlite_errors(self.path):
             return self._read(version)
 
+    def count(self, version: str) -> int:
+        """How many batches were held against a version.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        with _sqlite_errors(self.path):
+            found = self._connection.execute(
+                "SELECT count(*) FROM batches WHERE version = ?", (version,)
+            ).fetchone()
+        return int(found[0])
+
     def reference(self, version: str) -> dict[str, list[float]]:
         """A version's rows by cell, which batches are held against; none where it has no batch.
 

@@ -118,6 +118,9 @@ def _estimates(
         calibration = calibration_of(reference)
         shared = {one.title: reference.error_of(one.title) for one in reference.asked}
         return of_classes(scored, calibration, reference.asked, shared)
+    gone = [name for name in reference.kinds if name not in rows.columns]
+    if gone:
+        raise PredictionsError(f"the batch has no field {gone[0]!r}")
     seen = rows.filter(pl.Series(usable)).select(ROW_ID, *reference.kinds)
     return of_numbers(seen, scored.predicted, losses_of(reference), reference.asked)
 

@@ -79,8 +79,10 @@ def reference_of(version: Version, model: str = "best") -> Reference | None:
         return None
     evaluation = Evaluation.from_file(runs[-1])
     title = evaluation.best if model == "best" else model
+    if title is None:
+        return None
     known = [info.model for info in evaluation.models]
-    if title is None or title not in known:
+    if title not in known:
         raise ModelError(
             f"The evaluation has no model {model!r}.",
             where=str(runs[-1]),
