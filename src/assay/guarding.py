@@ -19,6 +19,7 @@ from assay.monitoring.domain import ALL
 from assay.monitoring.drift import LEVEL, Drift, drift, enough
 from assay.monitoring.figures import Performance, columns_of, latest, performance_of
 from assay.monitoring.history import Batch as Look
+from assay.monitoring.lines import figure_of, line_of, told
 from assay.monitoring.making import profile_of
 from assay.monitoring.moved import shown
 from assay.monitoring.reference import reference_of
@@ -106,7 +107,7 @@ class Monitored:
     def alarms(self) -> list[str]:
         """One sentence for everything that alarms."""
         said = [f"{one['title']}: {one['detail']}" for one in self.findings if one["alarm"]]
-        return said + [_told(line) for line in self.drift if line["alarm"]]
+        return said + [told(line) for line in self.drift if line["alarm"]]
 
     def __repr__(self) -> str:
         rows = f"{self.batch['usable']:,} of {self.batch['rows']:,} rows usable"
@@ -118,7 +119,7 @@ class Monitored:
         if self.drift:
             lines += ["", f"  {'':6} {'field':<32} {'effect':<15} {'value':>7}  95 % interval"
                           "      floor  p (adjusted)"]  # fmt: skip
-            lines += [_row(line) for line in self.drift[:SHOWN]]
+            lines += [line_of(line) for line in self.drift[:SHOWN]]
             if len(self.drift) > SHOWN:
                 alarms = sum(line["alarm"] for line in self.drift[SHOWN:])
                 more = f"{len(self.drift) - SHOWN} more, {alarms or 'none'} of them with an alarm"
@@ -126,7 +127,7 @@ class Monitored:
         if self.performance:
             lines += ["", f"  {'':6} {'model':<20} {'metric':<18} {'value':>9}  95 % interval"
                           "           evaluation"]  # fmt: skip
-            lines += [_figure(one) for one in self.performance]
+            lines += [figure_of(one) for one in self.performance]
         lines += ["", f"verdict  {self.verdict}"]
         lines += [f"monitor  {self.path}"] if self.path else []
         return "\n".join([*lines, f"report   {self.report}"] if self.report else lines)
@@ -276,12 +277,12 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
 
 def _beyond(moved: Drift, how: Performance) -> list[str]:
     """A warning where estimates speak of rows such as were never evaluated."""
-    told = next((one.effect for one in moved.lines if one.field == ALL), None)
-    if told is None or told.low < APART or not any(one["estimated"] for one in how.figures):
+    apart = next((one.effect for one in moved.lines if one.field == ALL), None)
+    if apart is None or apart.low < APART or not any(one["estimated"] for one in how.figures):
         return []
     return [
         f"The rows are unlike those the model was evaluated on (told apart with an area of "
-        f"{told.value:.2f}), so estimated performance is no more than a guess; labels will tell."
+        f"{apart.value:.2f}), so estimated performance is no more than a guess; labels will tell."
     ]
 
 
@@ -368,7 +369,7 @@ def _small(batch: Batch, reference: int, moved: Drift) -> Mapping[str, Any] | No
     half, tenth = (enough(lines, reference, spreads) for spreads in (HALF, 0.1))
     if half is not None and batch.usable >= half:
         return None
-    told = (
+    said = (
         f"{batch.usable:,} usable rows are too few to tell: about "
         f"{half:,} show a field that moved by half its spread"
         + (f", about {tenth:,} one that moved by a tenth." if tenth is not None else ".")
@@ -376,39 +377,4 @@ def _small(batch: Batch, reference: int, moved: Drift) -> Mapping[str, Any] | No
         else f"The version's {reference:,} rows are too few to tell: even a move of half a spread "
         "would not show, however many new rows there are."
     )
-    return finding("batch.small", "note", "Too few rows", told)
-
-
-def _told(line: Mapping[str, Any]) -> str:
-    effect = line["effect"]
-    return (
-        f"{line['field']} has moved: {effect['name'].replace('_', '-')} {effect['value']:.3g} "
-        f"(95 % {effect['low']:.3g} to {effect['high']:.3g}), where {effect['floor']:g} matters."
-    )
-
-
-def _chance(p: float) -> str:
-    return "<0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
-def _row(line: Mapping[str, Any]) -> str:
-    effect = line["effect"]
-    interval = f"{effect['low']:.3f} to {effect['high']:.3f}"
-    shown = line["field"] if len(line["field"]) <= 32 else line["field"][:31] + "…"
-    return (
-        f"  {'ALARM' if line['alarm'] else '':<6} {shown:<32} {effect['name']:<15} "
-        f"{effect['value']:>7.3f}  {interval:<17} {effect['floor']:>6g}  "
-        f"{_chance(line['p_adjusted'])}"
-    )
-
-
-def _figure(one: Mapping[str, Any]) -> str:
-    interval = "–" if one["low"] is None else f"{one['low']:.4g} to {one['high']:.4g}"
-    value, before = (
-        "–" if one[key] is None else f"{one[key]:.4g}" for key in ("value", "reference")
-    )
-    told = "estimated" if one["estimated"] else f"{one['n']:,} labels"
-    return (
-        f"  {'ALARM' if one['alarm'] else '':<6} {one['model'][:20]:<20} {one['metric'][:18]:<18} "
-        f"{value:>9}  {interval:<22}  {before}  ({told})"
-    )
+    return finding("batch.small", "note", "Too few rows", said)

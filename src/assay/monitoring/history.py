@@ -20,45 +20,9 @@ from typing import Any
 import polars as pl
 
 from assay.errors import StorageError
+from assay.monitoring._sqlite import WAIT_S, prepare, sqlite_errors
 
 HISTORY = "monitor.sqlite"
-WAIT_S = 60.0
-_OURS = 0x61737379  # in the file's header: it was made by assay
-# The nth of these takes a file of schema n - 1 to schema n; one that was released never changes.
-_SCHEMA = (
-    """
-    CREATE TABLE batches (
-        arrival INTEGER PRIMARY KEY AUTOINCREMENT,
-        hash TEXT NOT NULL,
-        version TEXT NOT NULL,
-        name TEXT NOT NULL,
-        at TEXT NOT NULL,
-        rows INTEGER NOT NULL,
-        cells TEXT NOT NULL,
-        document TEXT NOT NULL,
-        UNIQUE (version, hash)
-    );
-    CREATE TABLE bases (
-        version TEXT PRIMARY KEY,
-        cells TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE predictions (
-        arrival INTEGER PRIMARY KEY REFERENCES batches,
-        parquet BLOB NOT NULL
-    );
-    CREATE TABLE labels (
-        row_id TEXT PRIMARY KEY,
-        value TEXT NOT NULL,
-        source TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE disputed (
-        row_id TEXT NOT NULL,
-        value TEXT NOT NULL,
-        source TEXT NOT NULL,
-        PRIMARY KEY (row_id, value)
-    ) WITHOUT ROWID;
-    """,
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +131,7 @@ class History:
         Raises:
             StorageError: the file is damaged.
         """
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             return self._read(version)
 
     def count(self, version: str) -> int:
@@ -176,7 +140,7 @@ class History:
         Raises:
             StorageError: the file is damaged.
         """
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             found = self._connection.execute(
                 "SELECT count(*) FROM batches WHERE version = ?", (version,)
             ).fetchone()
@@ -188,7 +152,7 @@ class History:
         Raises:
             StorageError: the file is damaged.
         """
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             found = self._connection.execute(
                 "SELECT cells FROM bases WHERE version = ?", (version,)
             ).fetchone()
@@ -200,7 +164,7 @@ class History:
         Raises:
             StorageError: the file is damaged.
         """
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             found = self._connection.execute(
                 "SELECT parquet FROM predictions WHERE arrival = ?", (arrival,)
             ).fetchone()
@@ -240,7 +204,7 @@ class History:
         Raises:
             StorageError: the file is damaged.
         """
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             found = self._connection.execute("SELECT row_id, value FROM labels").fetchall()
         return pl.DataFrame(found, schema={"row_id": pl.String, "value": pl.String}, orient="row")
 
@@ -271,7 +235,7 @@ class History:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One transaction, which is there whole or not at all."""
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -307,101 +271,15 @@ def opened(home: Path, *, make: bool = True) -> Iterator[History]:
             where=str(path),
             hint="`assay monitor --against VERSION NEW_DATA` begins one",
         )
-    with _sqlite_errors(path):
+    with sqlite_errors(path):
         home.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
     try:
-        with _sqlite_errors(path):
-            _prepare(connection, path)
+        with sqlite_errors(path):
+            prepare(connection, path)
         yield History(connection, path)
     finally:
         connection.close()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """See that the file is a history of ours, and bring it to today's schema."""
-    schema, owner, tables = (
-        connection.execute(asked).fetchone()[0]
-        for asked in (
-            "PRAGMA user_version",
-            "PRAGMA application_id",
-            "SELECT count(*) FROM sqlite_master",
-        )
-    )
-    if owner != _OURS and tables:
-        raise StorageError(
-            "This is a database, but not a history of monitoring.",
-            where=str(path),
-            hint="move it away; it was not touched",
-        )
-    if schema > len(_SCHEMA):
-        raise StorageError(
-            "A newer assay wrote this history.",
-            where=str(path),
-            received=f"schema {schema}",
-            allowed=f"up to schema {len(_SCHEMA)}",
-            hint="upgrade assay",
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    if schema == len(_SCHEMA):
-        return
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
-        # Another monitor may have done it while this one waited.
-        schema = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in _SCHEMA[schema:]:
-            for statement in script.split(";"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_OURS}")
-        connection.execute(f"PRAGMA user_version = {len(_SCHEMA)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system say into one StorageError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        what, hint = next(
-            (told for start, told in _TOLD.items() if name.startswith(start)),
-            (f"The history cannot be used: {error}.", None),
-        )
-        raise StorageError(what, where=str(path), received=str(error), hint=hint) from error
-    except (OSError, pl.exceptions.ComputeError, json.JSONDecodeError) as error:
-        if isinstance(error, OSError):
-            what, hint = f"The history cannot be used: {error.strerror}.", None
-        else:
-            what, hint = _TOLD["SQLITE_CORRUPT"]
-        raise StorageError(what, where=str(path), received=str(error), hint=hint) from error
-
-
-_TOLD: Mapping[str, tuple[str, str | None]] = {
-    "SQLITE_FULL": ("The disk is full.", "free some space and run again: the history is whole"),
-    "SQLITE_IOERR": (
-        "The history cannot be written to: the disk is full or gives errors.",
-        "free some space and run again: what was written before is whole",
-    ),
-    "SQLITE_BUSY": (
-        f"Another monitor has held the history for more than {WAIT_S:.0f} s.",
-        "run again when it is done",
-    ),
-    "SQLITE_LOCKED": ("Another monitor holds the history.", "run again when it is done"),
-    "SQLITE_READONLY": ("The history may not be written to.", "see who owns the file"),
-    "SQLITE_CANTOPEN": ("The history cannot be opened.", "see who owns the folder"),
-    **dict.fromkeys(
-        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
-        (
-            "The history of monitoring is damaged.",
-            "move the file away and monitor again; `sqlite3 FILE .recover` may save what is in it",
-        ),
-    ),
-}
 
 
 def _stamp(at: datetime) -> str:
