@@ -393,6 +393,17 @@ def test_an_interval_is_within_outside_or_cut(span, low, high, verdict):
     assert within(span, low, high, at=1.5, n=50)[0] == verdict
 
 
+def test_two_models_that_are_equal_on_every_row_are_no_better_and_no_worse():
+    ids, values = pl.Series([str(n) for n in range(40)]), pl.Series([float(n) for n in range(40)])
+    one = pl.DataFrame({"prediction": values + 1})
+    both = evaluate_score(Truth(ids, values, "number"), {"a": one, "b": one}, ["mae"])
+    state = State(None, both)
+
+    assert better(state, model="a", than="b").verdict == "fail"
+    assert "equal" in better(state, model="a", than="b").detail
+    assert not_worse(state, model="a", than="b").verdict == "pass"
+
+
 def test_a_margin_below_nothing_is_refused(state):
     with pytest.raises(RecipeError, match="cannot be below 0"):
         not_worse(state, margin=-1)
@@ -406,4 +417,4 @@ def test_a_renamed_target_cannot_be_compared(tmp_path):
     found = assay.run(asked, out=Path(tmp_path), workers=1)
 
     assert found.gates[0].verdict == "inconclusive"
-    assert "predict 'price'" in found.gates[0].detail
+    assert "predict 'price' as a number" in found.gates[0].detail

@@ -9,7 +9,8 @@ import polars as pl
 from assay.errors import RecipeError, nearest
 from assay.evaluation.compare import usual_margin
 from assay.evaluation.intervals import FEWEST_ROWS
-from assay.gates._paired import CannotCompare, Rows, alone, turned
+from assay.gates._paired import turned
+from assay.gates._rows import CannotCompare, Itself, Rows, alone
 from assay.gates._state import (
     Outcome,
     State,
@@ -26,7 +27,7 @@ from assay.gates._state import (
     within,
 )
 from assay.marks import Columns
-from assay.rows import ROW_ID, evaluate_expression
+from assay.rows import ROW_ID, evaluate_expression, parse_expression
 
 __all__ = ["slice_scores", "slices"]
 
@@ -88,10 +89,10 @@ def slices(
     _asked("slices", by, where)
     gate = f"slices: {model} no worse than {than} on {on} {_named(by, where)}"
     try:
-        held = Rows.of(state, name, than, on, None)
+        held = Rows.of(state, name, than, on, _columns(by, where))
     except CannotCompare as cannot:
-        itself = "itself" in str(cannot)
-        return Verdict(gate, "pass" if itself else "inconclusive", str(cannot), cannot.needed)
+        outcome: Outcome = "pass" if isinstance(cannot, Itself) else "inconclusive"
+        return Verdict(gate, outcome, str(cannot), cannot.needed)
     own = evaluation.score_of(name, on)
     if margin is None:
         whole = own.value if own is not None and own.value is not None else 0.0
@@ -166,7 +167,7 @@ def slice_scores(
     _asked("slice_scores", by, where)
     gate = f"slice_scores: {on} of {model} {bounds(min, max)} {_named(by, where)}"
     try:
-        held = alone(state, name, None)
+        held = alone(state, name, _columns(by, where))
     except CannotCompare as cannot:
         return Verdict(gate, "inconclusive", str(cannot), cannot.needed)
     parts, small = _parts(held, by, where, min_rows)
@@ -207,6 +208,13 @@ def _asked(gate: str, by: list[str] | None, where: dict[str, str] | None) -> Non
             f"The gate {gate!r} names no slices, so it would always pass.",
             hint="give `by: FIELD`, or `where: {name: SQL expression}`",
         )
+
+
+def _columns(by: list[str] | None, where: dict[str, str] | None) -> list[str]:
+    """The columns that slices are made of; texts that are not asked for stay unread."""
+    expressions = [parse_expression(sql) for sql in (where or {}).values()]
+    names = [name for one in expressions for name in one.meta.root_names()]
+    return list(dict.fromkeys([*(by or ()), *names]))
 
 
 def _named(by: list[str] | None, where: dict[str, str] | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from assay.errors import RecipeError
 from assay.evaluation.intervals import FEWEST_ROWS, wilson
-from assay.gates._paired import CannotCompare, Paired, paired
+from assay.gates._paired import Paired, paired
+from assay.gates._rows import CannotCompare, Itself
 from assay.gates._state import (
     Outcome,
     State,
@@ -122,8 +123,10 @@ def better(
     try:
         found = paired(state, model, than, metric)
     except CannotCompare as cannot:
-        itself = "itself" in str(cannot)
-        return Verdict(gate, "fail" if itself else "inconclusive", str(cannot), cannot.needed)
+        outcome: Outcome = "fail" if isinstance(cannot, Itself) else "inconclusive"
+        return Verdict(gate, outcome, str(cannot), cannot.needed)
+    if found.low == found.high == margin:
+        return Verdict(gate, "fail", f"{found.name} and {found.other} are equal in {on}.")
     words = {"pass": "better than {}", "fail": "worse than {}",
              "inconclusive": "not surely better than {}"}  # fmt: skip
     if margin:
@@ -180,8 +183,8 @@ def not_worse(
         found = paired(state, model, than, metric)
     except CannotCompare as cannot:
         # What is held against itself has lost nothing.
-        itself = "itself" in str(cannot)
-        return Verdict(gate, "pass" if itself else "inconclusive", str(cannot), cannot.needed)
+        outcome: Outcome = "pass" if isinstance(cannot, Itself) else "inconclusive"
+        return Verdict(gate, outcome, str(cannot), cannot.needed)
     allowed = found.margin if margin is None else margin
     shown = f"{number(allowed)} {found.metric}"
     words = {

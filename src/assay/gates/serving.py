@@ -9,7 +9,7 @@ from assay.errors import RecipeError
 from assay.evaluation.evaluation import ModelInfo
 from assay.evaluation.intervals import FEWEST_ROWS, quantile
 from assay.evaluation.scored import Floats
-from assay.gates._paired import PREDICTIONS
+from assay.gates._rows import PREDICTIONS
 from assay.gates._state import (
     Outcome,
     State,
