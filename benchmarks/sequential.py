@@ -11,7 +11,8 @@ many looks until each says so, Bonferroni's correction over the 1,000 looks incl
 Real: the census table `adult`, on batches of 1,000 rows that are drawn from all, or from young,
 schooled, married or female people only; `prices`; and the ratings of clothing as a number. Each
 metric is estimated without labels and then scored on them; beside it how far off the evaluation's
-own value is, which is what one believes who estimates nothing.
+own value is, which is what one believes who estimates nothing. And the rows of `adult` in an order
+by chance, in which every alarm is a false one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +31,14 @@ from scipy.stats import false_discovery_control
 
 import assay
 from assay.monitoring.changes import change_of
+from assay.monitoring.drift import drift
+from assay.monitoring.history import Batch
+from assay.monitoring.making import of_frame
 from assay.monitoring.performance import estimated, predictions_of, realised
+from assay.monitoring.profile import summarise
 from assay.monitoring.reference import Reference, reference_of
 from assay.monitoring.sequential import e_bh, e_process, of_counts
+from assay.monitoring.trends import trends
 
 FIELDS, LOOKS, CELLS, ROWS, REFERENCE = 20, 1000, 10, 500, 20_000
 EVEN = np.full(CELLS, 1 / CELLS)
@@ -126,7 +133,7 @@ def estimates(data: Path) -> None:
         _ratings(data, Path(out))
 
 
-def _adult(data: Path, out: Path) -> None:
+def _census(data: Path) -> pl.DataFrame:
     names = ["age", "work", "weight", "education", "years", "marital", "job", "relation", "race",
              "sex", "gain", "loss", "hours", "country", "income"]  # fmt: skip
     parts = [
@@ -137,9 +144,41 @@ def _adult(data: Path, out: Path) -> None:
     rows = pl.concat(parts).with_columns(pl.all().str.strip_chars())
     rows = rows.with_columns(pl.col("income").str.strip_chars("."))
     numbers = ["age", "weight", "years", "gain", "loss", "hours"]
-    rows = rows.with_columns(pl.col(numbers).cast(pl.Float64)).sample(
-        fraction=1, shuffle=True, seed=0
+    return rows.with_columns(pl.col(numbers).cast(pl.Float64))
+
+
+def clean(data: Path, shuffles: int) -> None:
+    """A long run of real rows in an order by chance: how often any field ever alarms."""
+    rows = _census(data)
+    types = {name: "number" if dtype == pl.Float64 else "category"
+             for name, dtype in rows.schema.items()}  # fmt: skip
+    ever, alone, looks = 0, 0, 0
+    for number in range(shuffles):
+        mixed = rows.sample(fraction=1, shuffle=True, seed=number).with_row_index("row_id")
+        mixed = mixed.with_columns(pl.col("row_id").cast(pl.String))
+        profile = of_frame(mixed.head(20_000), types)
+        past: list[Batch] = []
+        alarmed = False
+        for start in range(20_000, mixed.height - 200, 200):
+            summary = summarise(mixed[start : start + 200], profile.fields, profile.kinds, 0)
+            found = drift(profile, summary, classifiers=False)
+            lines = [line.to_dict() for line in found.lines]
+            at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=len(past))
+            past.append(Batch(str(start), "", "", at, 200, found.cells, {"drift": lines}))
+            alone += any(line.alarm for line in found.lines)
+            looks += 1
+            if not len(past) % 8:  # the evidence moves little in between
+                alarmed |= any(one.alarm for one in trends(past, found.reference))
+        ever += alarmed
+    print(
+        f"\nadult in an order by chance, {shuffles} times {looks // shuffles} batches of 200 rows"
     )
+    print(f"  batches with an alarm, each looked at alone: {alone / looks:.2%}")
+    print(f"  orders in which the history ever alarms: {ever / shuffles:.0%}")
+
+
+def _adult(data: Path, out: Path) -> None:
+    rows = _census(data).sample(fraction=1, shuffle=True, seed=0)
     reference = _fitted(
         rows.head(24_000), "income", ["accuracy", "f1", "roc_auc", "log_loss"], out, ">50K"
     )
@@ -237,7 +276,7 @@ def main() -> None:
     parser.add_argument("--histories", type=int, default=100)
     parser.add_argument("--data", type=Path, help="the folder of real tables")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["nothing", "delays", "estimates"])
+    parser.add_argument("--only", choices=["nothing", "delays", "estimates", "clean"])
     given = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
         "nothing": lambda: looks_at_nothing(given.histories, given.seed),
@@ -245,6 +284,7 @@ def main() -> None:
     }
     if given.data:
         parts["estimates"] = lambda: estimates(given.data)
+        parts["clean"] = lambda: clean(given.data, min(given.histories, 40))
     for name, part in parts.items():
         if given.only in (None, name):
             part()

@@ -17,7 +17,7 @@ from assay.monitoring.estimation import MOST_ROWS
 from assay.monitoring.labels import ids_of
 from assay.monitoring.performance import Figure, estimated, predictions_of, realised
 from assay.monitoring.reference import Reference
-from assay.rows import ROW_ID, text_hash
+from assay.rows import ROW_ID, text_hash, uniform
 
 VALUE = "value"
 
@@ -67,6 +67,8 @@ def performance_of(
     table = None if given is None else _given(given, reference)
     parts: list[pl.DataFrame] = []
     inputs: list[pl.DataFrame] = []
+    guessed: list[pl.DataFrame] = []
+    rows_all = sum(pl.scan_ipc(file).select(pl.len()).collect().item() for file in files)
     for rows in _read(files):
         try:
             said = predictions_of(reference, rows) if table is None else _matched(rows, table)
@@ -75,10 +77,13 @@ def performance_of(
                                       f"{error.hint or ''}".rstrip()])  # fmt: skip
         if said is None:
             return Performance(notes=[_why_not(reference, rows)])
+        few = _some(rows[ROW_ID], rows_all)
         target = reference.evaluation.target
         own = labels(rows[target]) if target in rows.columns else pl.Series([None] * rows.height)
         parts.append(said.with_columns(own.cast(pl.String).alias(VALUE)))
-        inputs.append(rows.select(ROW_ID, *(n for n in reference.kinds if n in rows.columns)))
+        seen = [name for name in reference.kinds if name in rows.columns]
+        inputs.append(rows.filter(few).select(ROW_ID, *seen))
+        guessed.append(said.filter(few))
     if not parts:
         return Performance(notes=["No row can be predicted."])
     whole = pl.concat(parts, how="diagonal_relaxed")
@@ -96,9 +101,10 @@ def performance_of(
         whole = whole.with_columns(pl.coalesce(VALUE, "_late").alias(VALUE)).drop("_late")
     predictions = whole.drop(VALUE)
     figures = realised(reference, predictions, whole[VALUE])
-    some = _some(whole[ROW_ID])
     guesses, notes = estimated(
-        reference, predictions.filter(some), pl.concat(inputs, how="diagonal_relaxed").filter(some)
+        reference,
+        pl.concat(guessed, how="diagonal_relaxed").drop("_known", strict=False),
+        pl.concat(inputs, how="diagonal_relaxed"),
     )
     scored = int(whole[VALUE].is_not_null().sum()) if figures else 0
     return Performance([*figures, *guesses], notes, predictions, brought, scored)
@@ -174,8 +180,7 @@ def _why_not(reference: Reference, rows: pl.DataFrame) -> str:
     )
 
 
-def _some(ids: pl.Series) -> pl.Series:
-    """Rows that estimates are made of: all, or of very many those with the smallest hashes."""
-    if len(ids) <= MOST_ROWS:
-        return pl.Series([True]).new_from_index(0, len(ids))
-    return text_hash(ids).rank("ordinal") <= MOST_ROWS
+def _some(ids: pl.Series, rows: int) -> pl.Series:
+    """Rows that estimates are made of: all, or of very many some, chosen by their ids."""
+    share = min(1.0, MOST_ROWS / max(1, rows))
+    return pl.Series(uniform(text_hash(ids), 0, "estimates") < share)

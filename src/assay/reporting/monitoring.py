@@ -171,7 +171,7 @@ def _field(
         **_said(trend, every),
         "title": short(field, 120),
         "kind": str(last.get("kind") or ""),
-        "unit": EFFECTS.get(name, name.replace("_", "-")),
+        "unit": _upper(EFFECTS.get(name, name.replace("_", "-"))),
         "last": number(effect.get("value")),
         "floor": number(floor),
         "chart": drawn,
@@ -215,7 +215,7 @@ def _performance(
                 **_said(trend, batches),
                 "title": short(f"{metric} of {model}" if model else metric, 120),
                 "kind": "performance",
-                "unit": {"lower": "lower is better", "higher": "higher is better"}.get(
+                "unit": {"lower": "Lower is better", "higher": "Higher is better"}.get(
                     str(lines[-1].get("better")), ""
                 ),
                 "last": _with_interval(newest[False]),
@@ -226,6 +226,10 @@ def _performance(
             }
         )
     return found
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _with_interval(one: Mapping[str, Any] | None) -> str:
