@@ -125,7 +125,7 @@ DRIFTED = {
               line("title", 0.05, 0.01, 0.2, False)],
     "findings": [
         {"code": "schema.gone", "severity": "stop", "title": "Field gone", "detail": "No x."},
-        {"code": "batch.small", "severity": "note", "title": "Few rows", "detail": "9 rows."},
+        {"code": "rows.late", "severity": "note", "title": "Late rows", "detail": "9 rows."},
     ],
     "performance": [
         {"metric": "mae", "model": "m", "value": 9.0, "low": 8.0, "high": 10.0,
@@ -154,6 +154,15 @@ DRIFTED = {
 )
 def test_drift_is_held_by_alarm_or_by_the_interval_of_the_effect(given, verdict):
     assert drift(State(monitor=DRIFTED), **given).verdict == verdict
+
+
+def test_no_alarm_among_few_rows_is_no_pass():
+    few = {"code": "batch.small", "severity": "note", "title": "Few", "detail": "9 of 90 rows."}
+    state = State(monitor=DRIFTED | {"findings": [few]})
+    assert drift(state, allow=["price"]).verdict == "inconclusive"
+    assert "9 of 90 rows." in drift(state, allow=["price"]).detail
+    assert drift(state).verdict == "fail"
+    assert drift(state, max=0.6).verdict == "pass"  # by its interval
 
 
 def test_findings_and_performance_of_new_data():
@@ -215,7 +224,8 @@ def test_a_batch_of_one_row_is_decided_or_left_open(accepted):
     found = assay.run(one, out=accepted, workers=1)
     verdicts = {gate.code: gate.verdict for gate in found.gates}
     assert verdicts["growth"] == "fail" and verdicts["violations"] == "pass"
-    assert verdicts["drift"] in ("pass", "inconclusive") and verdicts["leak"] == "inconclusive"
+    assert verdicts["drift"] == verdicts["leak"] == "inconclusive"
+    assert next(gate.needed for gate in found.gates if gate.code == "drift") > 10
 
 
 def test_damaged_tags_stop_only_gates_that_need_them(accepted):

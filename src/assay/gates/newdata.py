@@ -11,6 +11,8 @@ from assay.gates._state import Outcome, State, Verdict, bounds, known, number, w
 __all__ = ["drift", "findings", "performance"]
 
 SHOWN = 5
+SMALL = "batch.small"
+"""The code of the finding that new rows are too few to tell."""
 
 
 def drift(
@@ -26,7 +28,8 @@ def drift(
     Where there is no monitor's result, the version's rows are held against those of the accepted
     version. Without `max` a field has drifted if that raises an alarm: a difference that is both
     beyond chance and large enough to matter. With it, the whole 95 % interval of each effect has
-    to lie below the bound.
+    to lie below the bound. With too few rows to show a change of half a spread, no alarm is no
+    pass.
 
     Args:
         state: what to look at.
@@ -47,15 +50,21 @@ def drift(
     gate = f"drift: {'none' if max is None else f'at most {_most(max)}'}"
     gate += f" but of {', '.join(allow)}" if allow else ""
     gate += f" in {max_share:.4g} of the fields" if max_share else ""
+    few: str | None = None
+    needed: int | None = None
     if state.monitor is not None:
         seen, where = list(state.monitor.get("drift", ())), "In the new data"
+        small = (one for one in state.monitor.get("findings", ()) if one["code"] == SMALL)
+        few = next((str(one["detail"]) for one in small), None)
     elif state.run is None or state.accepted is None:
         return _nothing(gate)
     else:
         from assay.gates._since import since  # loads the classifiers
 
-        seen = since(state.run.version, state.accepted.version)
+        seen, needed = since(state.run.version, state.accepted.version)
         where = f"Since {state.accepted.version.title}"
+        if needed is not None:
+            few = f"About {needed:,} rows would show a field that moved by half its spread."
     names = [str(one["field"]) for one in seen]
     here = (state.manifest or {}).get("fields", {})
     for name in (*(fields or ()), *(allow or ())):
@@ -85,6 +94,9 @@ def drift(
     elif len(gone) + len(open_ones) > room:
         verdict = "inconclusive"
         said = f"{len(open_ones)} {count} may have drifted: {_shown(open_ones)}"
+    elif few is not None and max is None:
+        # No alarm among so few rows says nothing.
+        return Verdict(gate, "inconclusive", f"{where} {said}. {few}", needed, figures=figures)
     return Verdict(gate, verdict, f"{where} {said}.", figures=figures)
 
 
