@@ -29,6 +29,7 @@ from assay.remote import placed
 from assay.reporting.pictures import pictures, to_png
 from assay.reporting.render import render
 from assay.rows import as_pandas
+from assay.slices.diagnosing import sliced
 from assay.storage import storage_errors, write_atomically
 from assay.tracking.modelcard import write_cards
 from assay.tracking.recording import Recording, recorded
@@ -124,6 +125,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
     commands: bool = False,
     gates_to: Iterable[str | Path] = (),
     mlflow: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Build a version, score the models on it, hold both against the gates, write the report.
 
@@ -140,6 +142,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
             JUnit, `.sarif`, `.md` Markdown, `.json` GitLab's code quality, `.txt` text.
         mlflow: the address of an MLflow server that the run is put on as well, or `env`: then it
             is what MLFLOW_TRACKING_URI says. Without it no server is asked.
+        tell: called, before models are fitted, with the difference that the held-out rows can show.
 
     Returns:
         The version, the evaluation, the gates' verdicts and the report's path.
@@ -162,7 +165,8 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
                 if evaluation is not None:
                     reused = True
                 elif loaded.models:
-                    evaluation = _evaluated(loaded, version, Path(out), folder, progress)
+                    say = {"progress": progress, "tell": tell}
+                    evaluation = _evaluated(loaded, version, Path(out), folder, say)
                 made = Run(version, evaluation, folder)
                 verdicts = judge(loaded.gates, state_of(made, loaded))
                 verdict = overall(verdicts)
@@ -256,7 +260,7 @@ def _finished(folder: Path) -> Evaluation | None:
 
 
 def _evaluated(
-    recipe: Recipe, version: Version, out: Path, folder: Path, progress: Progress | None
+    recipe: Recipe, version: Version, out: Path, folder: Path, say: Mapping[str, Any]
 ) -> Evaluation:
     cache = Cache(out / ".cache")
     with cache.in_use() as lock:
@@ -265,12 +269,15 @@ def _evaluated(
             version,
             cache,
             pairs=pairs(recipe.gates),
-            progress=progress,
             models=folder / MODELS,
             # What is fitted outlives an interruption: whoever builds meanwhile leaves it alone.
             keep=lambda keys: cache.keep_only(lock, f"{recipe.name}.models", keys),
+            **say,
         )
         cache.keep_only(lock, f"{recipe.name}.models", used)
+    evaluation = evaluation.model_copy(
+        update={"slices": sliced(recipe, version, evaluation, predictions)}
+    )
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{PREDICTIONS}.{os.getpid()}.part"
     try:

@@ -28,7 +28,16 @@ def test_all_parts_of_a_run_are_shown_in_order():
 
     sections = [one.attributes["id"] for one in page.css("main > section[id]")]
 
-    assert sections == ["rows", "fields", "splits", "models", "predictions", "gates", "made"]
+    assert sections == [
+        "rows",
+        "fields",
+        "splits",
+        "models",
+        "slices",
+        "predictions",
+        "gates",
+        "made",
+    ]
     assert page.css_first("h1").text() == "prices"
     assert "Inconclusive" in page.css_first(".verdict").text()
     assert [bar.text() for bar in page.css(".waterfall .num:not(.soft)")] == [
@@ -45,7 +54,7 @@ def test_all_parts_of_a_run_are_shown_in_order():
     ("manifest", "evaluation", "sections"),
     [
         (MANIFEST, None, ["rows", "fields", "splits", "made"]),
-        (None, NUMBERS, ["models", "predictions", "made"]),
+        (None, NUMBERS, ["models", "slices", "predictions", "made"]),
         (None, CLASSES, ["models", "predictions", "made"]),
         ({"name": "x"}, {"name": "y"}, []),
         (None, None, []),
@@ -92,11 +101,25 @@ def test_numbers_have_residuals_a_calibration_and_nets_their_learning_curve():
     assert "Learning curve" not in page.css_first("#m1").text()
 
 
+def test_slices_stand_with_their_effect_or_are_said_to_be_none():
+    page = LexborHTMLParser(render(None, NUMBERS))
+    none = {**NUMBERS, "slices": {**NUMBERS["slices"], "slices": []}}
+
+    cells = [cell.text(separator=" ") for cell in page.css(".slices tbody tr > *")]
+
+    assert cells[0] == "brand is none given"
+    assert cells[2] == "$39.00 $20.00 to $58.00"
+    text = LexborHTMLParser(render(None, none)).css_first("#slices").text()
+    assert "140 slices of at least 30 rows were looked at" in text
+    assert "none is confirmed" in text
+
+
 def test_models_that_cannot_be_told_apart_share_a_letter():
     page = LexborHTMLParser(render(None, NUMBERS))
 
     groups = [row.css("td")[-1].text() for row in page.css(".ranks tbody tr")]
-    level = [row.css_first("bdi").text() for row in page.css(".board:not(.ranks) tbody tr")
+    rows = page.css(".board:not(.ranks):not(.slices) tbody tr")
+    level = [row.css_first("bdi").text() for row in rows
              if row.css_first(".chip") and row.css_first(".chip").text() == "level"]  # fmt: skip
 
     assert groups == ["a", "a", "b", "c", "d"]
@@ -150,7 +173,7 @@ def test_a_vast_evaluation_stays_small_and_says_what_is_left_out():
     page = LexborHTMLParser(html)
 
     assert len(html.encode()) < 3_000_000
-    assert len(page.css(".board:not(.ranks) tbody tr")) == 300
+    assert len(page.css(".board:not(.ranks):not(.slices) tbody tr")) == 300
     shown = len(page.css(".panel"))
     assert 1 <= shown <= 12
     assert f"{45 - shown} more are in evaluation.json" in page.css_first("#predictions").text()
@@ -175,7 +198,7 @@ def test_scores_without_interval_or_value_are_shown_as_such():
 
     page = LexborHTMLParser(render(None, evaluation))
 
-    assert len(page.css(".board:not(.ranks) .whisker")) == 4
+    assert len(page.css(".board:not(.ranks):not(.slices) .whisker")) == 4
     assert "no score" in page.css_first(".board tbody tr:last-child").text()
 
 

@@ -84,6 +84,7 @@ def run(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.run
             commands=commands,
             gates_to=gates_to or (),
             mlflow=mlflow,
+            tell=None if quiet else say,
         )
     show(outcome.to_dict(), repr(outcome), json)
     if annotate and (lines := outcome.annotations(recipe)):

@@ -78,6 +78,9 @@ def of_numbers(predicted: Floats, true: Floats, bins: int = 10) -> tuple[Bin, ..
 def calibration_errors(chance: Floats, happened: Floats) -> Floats:
     """(b,) the expected calibration error of (b, n) outcomes, over 15 bins of equal width."""
     place = np.clip(np.ceil(chance * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
+    if len(happened) == 1:  # a matrix of a million rows would be built for nothing
+        sums = np.bincount(place, weights=happened[0] - chance, minlength=ECE_BINS)
+        return np.array([np.abs(sums).sum() / len(chance)])
     member = np.zeros((len(chance), ECE_BINS))
     member[np.arange(len(chance)), place] = 1.0
     gaps = (happened - chance) @ member

@@ -140,6 +140,9 @@ class Evaluation(_Part):
         default=[], description="of three models or more; `evaluate` ranks by the first metric"
     )
     best: str | None = None
+    slices: dict[str, Any] | None = Field(
+        default=None, description="of a run: rows on which the best model loses more, confirmed"
+    )
     details: dict[str, dict[str, Any]] = {}
     groups: str | None = Field(default=None, description="the column that keeps rows together")
     weights: str | None = Field(default=None, description="the column of the rows' weights")

@@ -13,6 +13,7 @@ from assay.errors import ModelError, RecipeError
 from assay.evaluation.evaluate import score
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fits import Fitting, Held
+from assay.evaluation.planning import planned
 from assay.evaluation.truth import Truth
 from assay.evaluation.values import numbers
 from assay.models.training import Training
@@ -35,6 +36,7 @@ def evaluate_version(
     progress: Progress | None = None,
     models: Path | None = None,
     keep: Callable[[set[str]], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[Evaluation, pl.DataFrame, set[str]]:
     """Fit every model of a recipe and score all of them on the same held-out rows.
 
@@ -47,6 +49,7 @@ def evaluate_version(
         models: the folder that fitted models are put into, one folder each.
         keep: called first with the keys of all entries that will be used, so that those which
             are finished outlive an interruption.
+        tell: called, before a model is fitted, with what these rows can show.
 
     Returns:
         The evaluation; the predictions as a table of `row_id`, `model`, `prediction`, …; and the
@@ -58,6 +61,8 @@ def evaluate_version(
     """
     report = progress or (lambda stage, done, total: None)
     held = hold_out(recipe, version)
+    if tell is not None and (told := planned(held.truth, recipe.metrics)):
+        tell(told)
     fitting = Fitting(recipe, version, held, cache)
     if keep is not None:
         keep(set(fitting.keys.values()))

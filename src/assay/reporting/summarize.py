@@ -9,6 +9,7 @@ from assay.reporting import dataset, models
 from assay.reporting.certificate import certificate
 from assay.reporting.curation import curation
 from assay.reporting.details import MOST_MODELS, details
+from assay.reporting.slicing import slices
 from assay.reporting.training import exports
 from assay.reporting.words import finite, integer, many, share, short, size
 
@@ -62,6 +63,7 @@ def summarize(
         "board": board,
         "missing": models.missing_sentence(board, scored.get("n")) if board else "",
         "other_boards": [models.leaderboard(scored, name) for name in others if name != split],
+        "slices": slices(scored),
         "details": shown,
         "more_details": max(0, len(scored.get("details") or {}) - len(shown)),
         "gates": [_gate(gate) for gate in gates],

@@ -220,6 +220,31 @@ def diagnose(
     )
 
 
+def sliced(
+    recipe: Recipe, version: Version, evaluation: Evaluation, predictions: pl.DataFrame
+) -> dict[str, Any] | None:
+    """The slices on which the best model loses more, for a report; None where none can be sought.
+
+    As `diagnose` finds them, but for how alike each row is to train, which takes seconds.
+    """
+    held, notes = hold_out(recipe, version), list[str]()
+    if held.truth.task not in ("number", "class") or evaluation.best is None:
+        return None
+    named = {use.title: use.name for use in recipe.metrics}
+    metric = evaluation.metrics[0]
+    table = aligned(predictions, evaluation.best, held.truth.ids)
+    try:
+        ours = losses(held.truth, table, metric=named.get(metric, metric))
+    except AssayError:
+        return None
+    rows, kinds = _fields(recipe, version, held)
+    lost = _drawn(ours.values, held.truth.ids, recipe.seed, notes)
+    found = find_slices(
+        rows, lost, kinds=kinds, name=ours.kind, groups=held.truth.groups, seed=recipe.seed
+    )
+    return {"model": evaluation.best, **found.to_dict(), "notes": [*found.notes, *notes]}
+
+
 def _drawn(lost: Floats, ids: pl.Series, seed: int, notes: list[str]) -> Floats:
     """The losses of as many rows as slices are searched in, drawn by their ids."""
     if len(lost) <= MAX_SLICED:
