@@ -9,6 +9,7 @@ import pytest
 
 from assay import version as versions
 from assay.errors import StorageError, VersionError
+from assay.storage import write_atomically
 
 
 def manifest(name, hash_):
@@ -118,14 +119,14 @@ def test_a_damaged_version_is_listed_as_such_and_never_reused(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "file.json"
-    versions.write_atomically(path, b"first")
+    write_atomically(path, b"first")
 
     def full(self, target):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError):
-        versions.write_atomically(path, b"second")
+        write_atomically(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(path.parent.iterdir()) == [path]
 

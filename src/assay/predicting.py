@@ -199,17 +199,13 @@ def _saved(run: Any, model: str, out: Path) -> _Saved:
 
 def _newest(path: Path, out: Path) -> Path:
     version = open_version(path, out)
-    runs = sorted(
-        (version.path.parent / "runs").glob(f"{version.id}-*/evaluation.json"),
-        key=lambda found: found.stat().st_mtime,
-    )
-    if not runs:
+    if not version.runs:
         raise VersionError(
             "No models have been fitted on this version.",
             where=str(version.path),
             hint="`assay run` fits the models of a recipe",
         )
-    return runs[-1].parent
+    return version.runs[-1]
 
 
 def _read(folder: Path, run: Path) -> _Saved:

@@ -42,6 +42,12 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: hash_file(path) for path, name in names.items() if name not in _OWN}
 
 
+def is_pointer(file: Path) -> bool:
+    """Whether a file stands for one that Git LFS has not fetched yet."""
+    head = b"version https://git-lfs"
+    return file.is_file() and file.stat().st_size < 1024 and file.read_bytes().startswith(head)
+
+
 def share(folder: Path, own: Mapping[str, str], others: Iterable[Mapping[Path, str]]) -> int:
     """Put files that other folders have already in the place of equal ones in this folder.
 

@@ -104,3 +104,21 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_if_abandoned(folder: Path) -> None:
+    """Remove the folder of a build that was killed; leave alone one that is at work."""
+    try:
+        lock = os.open(folder / ".lock", os.O_RDWR)
+    except FileNotFoundError:
+        # Folders get their lock, and lose it, under the lock that is held here. This one's build
+        # was killed between the two.
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(lock)

@@ -21,9 +21,8 @@ from assay import remote
 from assay.errors import StorageError, VersionError, nearest
 from assay.remote import placed
 from assay.rows import as_pandas
-from assay.sharing import hashes, share
-from assay.storage import locked, sync
-from assay.storage import write_atomically as write_atomically  # noqa: PLC0414 - its former home
+from assay.sharing import hashes, is_pointer, share
+from assay.storage import locked, remove_if_abandoned, sync, write_atomically
 from assay.tags import tagged
 
 if TYPE_CHECKING:
@@ -124,14 +123,15 @@ class Version:
         path: Path = remote.here(self.path / file["path"])
         size = path.stat().st_size if path.exists() else None
         if size != file["bytes"]:
+            what = "missing" if size is None else "damaged: its size has changed"
             raise VersionError(
-                "A file of this version is missing."
-                if size is None
-                else "A file of this version is damaged: its size has changed.",
+                f"A file of this version is {what}.",
                 where=str(path),
                 received=None if size is None else f"{size:,} bytes",
                 allowed=f"{file['bytes']:,} bytes",
-                hint="build again from the same recipe: the rows will be the same",
+                hint="`git lfs pull` fetches it"
+                if is_pointer(path)
+                else "build again from the same recipe: the rows will be the same",
             )
         return path
 
@@ -271,7 +271,7 @@ def building(out: Path, name: str) -> Iterator[Path]:
         ) from None
     with locked(home):
         for left in home.glob(f"{_UNFINISHED}*"):
-            _remove_if_abandoned(left)
+            remove_if_abandoned(left)
         folder = home / f"{_UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -384,23 +384,6 @@ def _readable(version: Version) -> Version:
     """The version, if its manifest can be read; an error that names the manifest, if not."""
     _ = version.manifest
     return version
-
-
-def _remove_if_abandoned(folder: Path) -> None:
-    try:
-        lock = os.open(folder / ".lock", os.O_RDWR)
-    except FileNotFoundError:
-        # Folders get their lock, and lose it, under the lock that is held here. This one's build
-        # was killed between the two.
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(lock)
 
 
 def _number(path: Path) -> int:

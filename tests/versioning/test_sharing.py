@@ -10,6 +10,7 @@ import pytest
 
 import assay
 from assay import version as versions
+from assay.errors import VersionError
 
 
 def rows(start, count=400):
@@ -94,3 +95,12 @@ def test_where_nothing_can_be_linked_every_version_has_its_copy(tmp_path, monkey
     assert {stat.st_nlink for stat in files(second).values()} == {1}
     assert second.rows["kept"] == 2 * first.rows["kept"]
     assert not list(second.path.rglob("*.part"))
+
+
+def test_a_file_that_git_lfs_has_not_fetched_is_told_as_such(grown):
+    first, _ = grown
+    file = next((first.path / "data").glob("*.parquet"))
+    file.unlink()
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(VersionError, match="git lfs pull"):
+        first.to_polars()

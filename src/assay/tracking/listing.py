@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.errors import AssayError, nearest
+from assay.remote import placed
 from assay.rows import as_pandas
 from assay.tracking import store
 from assay.tracking.recipes import Change, changes
@@ -99,6 +100,7 @@ class Runs:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
+@placed
 def runs(  # noqa: PLR0913 - the options of `assay runs`, one to one
     name: str | None = None,
     *,

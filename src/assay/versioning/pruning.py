@@ -15,6 +15,7 @@ import orjson
 from assay.cache import Cache
 from assay.errors import AssayError, VersionError
 from assay.recipe import digest
+from assay.remote import placed
 from assay.reporting.words import size
 from assay.storage import locked, storage_errors, sync, write_atomically
 from assay.tags import read_tags
@@ -60,6 +61,7 @@ class Pruned:
         return "\n".join(lines if self.done or not self.gone else [*lines, "`--yes` does it"])
 
 
+@placed
 def prune(
     name: str | None = None,
     *,

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from assay.errors import StorageError, VersionError
 from assay.recipe import Recipe
+from assay.remote import here, placed
 from assay.sharing import hash_file
 from assay.storage import storage_errors, write_atomically
 from assay.version import MANIFEST, Version, building, commit, open_version, whole
 
 
+@placed
 def restore(
     version: Version | str | Path,
     *,
@@ -108,7 +110,7 @@ def _fill(old: Version, folder: Path, *, links: bool) -> None:
 def _hold_against_hashes(version: Version) -> None:
     problem = version.damage()
     for path, hash in version.hashes.items() if problem is None else ():
-        if not path.exists():
+        if not here(path).exists():
             problem = f"{path} is missing"
         elif hash_file(path) != hash:
             problem = f"{path} is not what was written"

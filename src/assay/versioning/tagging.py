@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import VersionError
+from assay.remote import placed
 from assay.tags import Tag, read_tags, remove_tag, set_tag
 from assay.version import Version, open_version
 
@@ -37,6 +38,7 @@ class Tags:
         return "\n".join([*([self.said] if self.said else []), *lines]) or "no tags"
 
 
+@placed
 def tag(
     version: Version | str | Path | None = None,
     name: str | None = None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from assay.errors import AssayError, SourceError, VersionError
 from assay.recipe import Read, digest, load
+from assay.remote import placed
 from assay.sources.shards import fingerprint, locate
 from assay.tracking import store
 from assay.version import Version, open_version
@@ -97,6 +98,7 @@ class Lineage:
                 yield f"{'  ' * depth}… and {count - MOST:,} more of kind {kind}"
 
 
+@placed
 def lineage(what: Version | str | Path, *, out: str | Path = "versions") -> Lineage:
     """Tell where something comes from and what was made of it, both ways.
 
