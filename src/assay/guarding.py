@@ -27,7 +27,9 @@ from assay.monitoring.replay import Replayed
 from assay.monitoring.replay import replay as replayed
 from assay.monitoring.schema import schema_findings
 from assay.monitoring.trends import finding
+from assay.places import called
 from assay.recipe import Read
+from assay.remote import placed
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
 from assay.version import Version
@@ -138,6 +140,7 @@ class Monitored:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
+@placed
 def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     data: Any,
     *,
@@ -258,7 +261,7 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     sample = batch.summary.sample if batch.summary and alarm else pl.DataFrame()
     found = Monitored(
         version.title,
-        {"name": name or _name(data), "rows": batch.rows, "usable": batch.usable,
+        {"name": name or called(data), "rows": batch.rows, "usable": batch.usable,
          "at": when.isoformat(), "hash": batch.hash},
         [*findings, *([said] if said else [])],
         [line.to_dict() for line in moved.lines],
@@ -317,6 +320,7 @@ def _in_history(
     )
 
 
+@placed
 def replay(
     against: Version | str | Path,
     *,
@@ -357,10 +361,6 @@ def _written(found: Monitored, folder: Path) -> Monitored:
     with storage_errors(folder):
         write_atomically(path, orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
     return replace(found, path=path)
-
-
-def _name(data: Any) -> str:
-    return str(data) if isinstance(data, str | Path) else f"<{type(data).__name__}>"
 
 
 def _small(batch: Batch, reference: int, moved: Drift) -> Mapping[str, Any] | None:

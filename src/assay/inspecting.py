@@ -23,6 +23,7 @@ from assay.contract.reading import as_text
 from assay.contract.target import study
 from assay.errors import RecipeError, SourceError, StorageError
 from assay.own import own
+from assay.places import called
 from assay.progress import Progress
 from assay.recipe import FieldSpec, Read, Recipe, load
 from assay.rows import ROW, as_pandas, content_hash, hex_ids, uniform
@@ -227,7 +228,7 @@ def inspect(  # noqa: PLR0913 - each is an option of the command of the same nam
         data = _typed(taken, given, wanted, task, seed)
         results = run_checks(data, asked, tell)
     inspection = Inspection(
-        _called(place),
+        called(place),
         taken.total,
         data.rows.height,
         taken.unreadable,
@@ -294,7 +295,7 @@ def _take(source: Any, read: Read, most: int, seed: int, progress: Progress) -> 
     rows = sample.drop(_DRAW, _SHARD, _FILE, _LINE)
     if rows.is_empty():
         missing = "rows" if rows.width else "columns"
-        raise SourceError(f"There are no {missing} in the source.", where=_called(source))
+        raise SourceError(f"There are no {missing} in the source.", where=called(source))
     where = sample.select(pl.col(_FILE).alias("file"), pl.col(_LINE).alias("line"))
     return _Taken(rows, where, kinds, total, unreadable, tuple(notes))
 
@@ -361,14 +362,6 @@ def _read(read: Read | Mapping[str, Any] | None, recipe: Recipe | None) -> Read:
         return recipe.read if recipe else Read()
     body = read.model_dump() if isinstance(read, Read) else dict(read)
     return load({"name": "read", "source": "", "read": body}).read
-
-
-def _called(source: Any) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    if isinstance(source, list | tuple) and all(isinstance(part, str | Path) for part in source):
-        return ", ".join(str(part) for part in source)
-    return f"<{type(source).__name__}>"
 
 
 def _yaml(step: Mapping[str, Any]) -> str:

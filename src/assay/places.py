@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay.errors import nearest
-from assay.urls import is_url
+from assay.urls import hidden, is_url
 
 
 class _Place(BaseModel):
@@ -77,6 +77,22 @@ def is_place(source: object) -> bool:
     (True, False)
     """
     return isinstance(source, Mapping) and any(isinstance(source.get(kind), str) for kind in KINDS)
+
+
+def called(source: Any) -> str:
+    """How a source is called where people read of it.
+
+    >>> called({"sql": "postgresql://me:secret@host/db", "query": "SELECT 1"}), called([{"a": 1}])
+    ('postgresql://host/db', '<list>')
+    """
+    if isinstance(source, str | Path):
+        return hidden(str(source))
+    if isinstance(source, Mapping) and is_place(source):
+        return hidden(next(source[kind] for kind in KINDS if isinstance(source.get(kind), str)))
+    parts = source if isinstance(source, list | tuple) else ()
+    if parts and all(isinstance(part, str | Path) for part in parts):
+        return ", ".join(called(part) for part in parts)
+    return f"<{type(source).__name__}>"
 
 
 def place(source: Mapping[str, Any]) -> Place:

@@ -19,6 +19,7 @@ from assay.contract.reading import expected
 from assay.contract.target import Task, study
 from assay.errors import SourceError, StorageError
 from assay.recipe import FieldSpec, Read
+from assay.urls import hidden
 
 # What is looked at of a large source: kinds of values in so many shards, rows of so few.
 SURVEYED, SAMPLED = 16, 3
@@ -72,6 +73,14 @@ def init(
             hint="write the frame to a Parquet file first",
         )
     paths = [source] if isinstance(source, str | Path) else list(source)
+    for path in map(str, paths):
+        if hidden(path) != path:
+            raise SourceError(
+                "This address holds a password, and a recipe is no place for one.",
+                where=path,
+                hint="put the whole address into the environment, `export PLACE=…`, and name it "
+                "'${PLACE}'",
+            )
     look = _look([str(path) for path in paths])
     found = infer(look.sample, look.kinds)
     task = study(found, target)
@@ -115,7 +124,7 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
 
 def _relative(path: str, folder: Path) -> str:
     """As the recipe in that folder must write it; absolute paths outside of it stay."""
-    if "://" in path:
+    if "://" in path or path.startswith("${"):
         return path
     relative = Path(os.path.relpath(path, folder or "."))
     if Path(path).is_absolute() and relative.parts[:1] == ("..",):

@@ -233,6 +233,20 @@ def test_user_and_password_are_said_to_that_server_only(site, build, monkeypatch
     }
 
 
+def test_a_recipe_is_not_begun_with_a_password_in_it(site, tmp_path, monkeypatch):
+    site.files["/a.jsonl"] = lines(0, 50)
+    open_to_all = f"{site.address}/a.jsonl"
+    closed = f"http://x:{SECRET}@{site.address.removeprefix('http://')}/a.jsonl"
+    with pytest.raises(SourceError, match="no place for one"):
+        assay.init(closed, out=tmp_path / "assay.yaml")
+    monkeypatch.setenv("PLACE", closed)
+    assay.init("${PLACE}", target="n", out=tmp_path / "assay.yaml")
+    assert "${PLACE}" in (tmp_path / "assay.yaml").read_text()
+    version = assay.build(tmp_path / "assay.yaml", out=tmp_path / "versions", workers=1)
+    assert version.rows["read"] == 50
+    assert open_to_all not in (tmp_path / "assay.yaml").read_text()
+
+
 def test_urls_stand_in_recipes_unexpanded(site, tmp_path, monkeypatch):
     site.files["/a.jsonl"] = lines(0, 20)
     monkeypatch.setenv("SITE", f"http://x:{SECRET}@{site.address.removeprefix('http://')}")

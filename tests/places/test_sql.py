@@ -317,6 +317,30 @@ def test_a_query_stands_in_a_recipe_file_and_its_mistakes_are_named(sqlite, tmp_
         assay.build(recipe, out=tmp_path / "versions")
 
 
+def test_a_run_writes_the_password_nowhere(postgres, table, tmp_path):
+    # `planted` looks through all that is written: report, ledger, cache, history of runs.
+    recipe = {
+        "name": "shop",
+        "source": {"sql": postgres.url, "query": f"SELECT * FROM {table}", "key": "id"},
+        "id": "id",
+        "target": "price",
+        "inputs": ["text"],
+        "fields": {"price": {"type": "number"}},
+        "steps": [{"split.random": {"train": 0.8, "validation": 0, "test": 0.2}}],
+        "models": ["constant"],
+    }
+    outcome = assay.run(recipe, out=tmp_path / "versions", workers=1)
+    assert SECRET not in repr(outcome) + str(outcome.to_dict())
+    assert SECRET not in repr(assay.inspect(recipe["source"]))
+
+
+def test_the_password_may_come_from_the_environment(postgres, table, build, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    bare = postgres.url.replace(f":{SECRET}@", "@")
+    source = {"sql": bare, "query": f"SELECT * FROM {table}", "key": "id"}
+    assert build(source).rows["kept"] == 1000
+
+
 def test_inspect_and_check_read_queries_too(sqlite):
     source = {"sql": f"sqlite:///{sqlite}", "query": "SELECT * FROM items"}
     assert assay.inspect(source).total == 500

@@ -210,6 +210,24 @@ def test_what_is_removed_here_is_removed_there(out, elsewhere):
     assert build(out, ROWS.head(20)).id.startswith("v3-")
 
 
+def test_tags_restored_and_pruned_versions_are_the_same_everywhere(out, elsewhere):
+    first, second = build(out), build(out, ROWS.head(10))
+    assay.tag(first.title, "good", out=out)
+    elsewhere()
+    assert assay.diff("shop/v1", "shop/v2", out=out).to_dict()["rows"]
+    restored = assay.restore("shop/good", out=out)
+    assert restored.manifest["hash"] == first.manifest["hash"]
+    elsewhere("a-third")
+    assert len(assay.versions("shop", out=out)) == 3
+    newest = build(out, ROWS.head(20))
+    assay.prune("shop", keep=1, out=out, yes=True)
+    elsewhere("a-fourth")
+    left = {version.id for version in assay.versions("shop", out=out)}
+    assert second.id not in left
+    assert {first.id, newest.id} <= left
+    assert open_version("shop/good", out=out).to_polars().height == 60
+
+
 def test_finished_work_that_nobody_uses_is_forgotten(out, monkeypatch):
     build(out)
     store = Store(out)

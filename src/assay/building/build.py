@@ -28,12 +28,11 @@ from assay.errors import ContractError, RecipeError, SourceError
 from assay.exports.part import merge
 from assay.exports.whole import finish
 from assay.own import own
-from assay.places import is_place
+from assay.places import called
 from assay.recipe import Recipe, digest, load
 from assay.remote import placed
 from assay.sources.shards import Shard, fingerprint, locate
 from assay.storage import storage_errors
-from assay.urls import hidden_in
 from assay.version import Version
 
 Progress = Callable[[str, int, int], None]
@@ -129,7 +128,7 @@ class _Builder:
         """The first pass: the plan, the shards' summaries in order, and what is to be noted."""
         shards = locate(self.recipe.source, self.recipe.read, self.cache.folder / "spool")
         if not shards:
-            raise SourceError("The source is empty.", where=_shown(self.recipe.source))
+            raise SourceError("The source is empty.", where=called(self.recipe.source))
         self.used |= _copies(shards)
         surveyed = self._surveyed(shards)
         plan = make_plan(self.recipe, surveyed)
@@ -238,7 +237,7 @@ class _Builder:
             return dict.fromkeys(self.recipe.fields, frozenset())
         found = self._columns(shards)
         if not found:
-            raise SourceError("The source has no columns.", where=_shown(self.recipe.source))
+            raise SourceError("The source has no columns.", where=called(self.recipe.source))
         return found
 
     def _columns(self, shards: Sequence[Shard]) -> dict[str, frozenset[str]]:
@@ -259,7 +258,7 @@ class _Builder:
                 source = step.parameters[name]
                 shards = other_shards(source, self.cache.folder / "spool")
                 self.used |= _copies(shards)
-                alone = other_plan(plan, step, self._columns(shards), _shown(source))
+                alone = other_plan(plan, step, self._columns(shards), called(source))
                 read = self._of_shards("read", Preparing(alone, self.cache), shards)
                 read = in_content_order(read)
                 keys += [shard["key"] for shard in read]
@@ -305,12 +304,6 @@ class _Using:
 def _copies(shards: Iterable[Shard]) -> set[str]:
     """The files that stand in the cache for a source: what is read, and what that was made from."""
     return {name for shard in shards for name in (Path(shard.path).name, *shard.kept)}
-
-
-def _shown(source: Any) -> str:
-    if isinstance(source, str | Path) or is_place(source):
-        return str(hidden_in(source))
-    return f"<{type(source).__name__}>"
 
 
 def _stop_if_asked(prepared: Sequence[Mapping[str, Any]]) -> None:
