@@ -112,7 +112,7 @@ def test_a_monitor_is_read_from_its_file(shop, assay_):
     assay_("run", "-q")
     Path("assay.yaml").write_text(RECIPE + "  - drift\n  - findings\n  - performance\n")
     code, out, _ = assay_("gate", "shop", "--recipe", "assay.yaml")
-    assert code == 3 and out.count("assay monitor") == 3
+    assert code == 3 and out.count("assay monitor") == 2 and "assay accept" in out
     drift = {"field": "price", "kind": "number", "alarm": True, "effect": {
         "name": "wasserstein", "value": 0.4, "low": 0.3, "high": 0.5, "floor": 0.1}}  # fmt: skip
     Path("monitor.json").write_text(json.dumps({"drift": [drift], "findings": []}))

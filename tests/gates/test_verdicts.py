@@ -16,6 +16,8 @@ from assay.verdicts.judged import Judged, gate_lines, one_line
 from assay.verdicts.writing import FORMS, checked_paths, form, write
 
 HOSTILE = [
+    "long " * 18 + "::error::at the beginning of a wrapped line",
+    "x" * 99 + " ::error::and of another",
     "a\n::error file=x::pwned",
     "\r\n  ::stop-commands::x",
     "##[add-mask]secret",

@@ -79,6 +79,15 @@ class Verdict:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
+def nothing_accepted(gate: str) -> Verdict:
+    """The answer of a gate that needs a baseline where there is none."""
+    return Verdict(
+        gate,
+        "inconclusive",
+        "No version is accepted yet to hold this one against: `assay accept VERSION` marks one.",
+    )
+
+
 def manifest_of(state: State) -> Mapping[str, Any]:
     if state.manifest is None:
         raise RecipeError("This gate looks at a version, and there is none.")

@@ -14,6 +14,7 @@ from assay.gates._state import (
     bounds,
     known,
     manifest_of,
+    nothing_accepted,
     some,
 )
 
@@ -265,15 +266,6 @@ def leak(
         verdict,
         detail or "No check of the certificate applies.",
         figures={one["code"]: one.get("value") for one in checks},
-    )
-
-
-def nothing_accepted(gate: str) -> Verdict:
-    """The answer of a gate that needs a baseline where there is none."""
-    return Verdict(
-        gate,
-        "inconclusive",
-        "No version is accepted yet to hold this one against: `assay accept VERSION` marks one.",
     )
 
 

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.errors import RecipeError
-from assay.gates._state import Outcome, State, Verdict, bounds, known, number, within
+from assay.gates._state import (
+    Outcome,
+    State,
+    Verdict,
+    bounds,
+    known,
+    nothing_accepted,
+    number,
+    within,
+)
 
 __all__ = ["drift", "findings", "performance"]
 
@@ -56,8 +65,10 @@ def drift(
         seen, where = list(state.monitor.get("drift", ())), "In the new data"
         small = (one for one in state.monitor.get("findings", ()) if one["code"] == SMALL)
         few = next((str(one["detail"]) for one in small), None)
-    elif state.run is None or state.accepted is None:
+    elif state.run is None:
         return _nothing(gate)
+    elif state.accepted is None:
+        return nothing_accepted(gate)
     else:
         from assay.gates._since import since  # loads the classifiers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from textwrap import wrap
 
 from assay.errors import AssayError, nearest
 from assay.storage import storage_errors, write_atomically
@@ -13,6 +14,7 @@ from assay.verdicts.junit import junit
 from assay.verdicts.markdown import markdown
 from assay.verdicts.sarif import sarif
 
+WIDTH = 100
 ENDINGS = {
     ".xml": "junit",
     ".sarif": "sarif",
@@ -41,10 +43,11 @@ def gate_text(judged: Judged) -> list[str]:
     lines = []
     width = max((len(word_of(gate)) for gate in judged.gates), default=0)
     for gate in judged.gates:
-        # A log must not take what data says for a command of its own.
-        why = gate.detail
-        why = f"· {why}" if why.startswith("::") else why
-        lines += [f"  {word_of(gate):<{width}}  {gate.gate}", f"{'':{width + 4}}{why}"]
+        lines.append(f"  {word_of(gate):<{width}}  {gate.gate}")
+        for part in wrap(gate.detail, WIDTH, break_on_hyphens=False):
+            # A log must not take what data says for a command of its own.
+            mark = "· " if part.startswith("::") else ""
+            lines.append(f"{'':{width + 4}}{mark}{part}")
     return lines
 
 
