@@ -6,6 +6,7 @@ engine can change how long a build takes and nothing else.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -69,17 +70,41 @@ def run(
     return _in_processes(function, tasks, count)
 
 
-def _in_processes(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Generator[Result, None, None]:
+def warm(modules: Sequence[str], *, workers: int | None, tasks: int) -> None:
+    """Let workers that have nothing to do load what a later stage needs; it is not waited for.
+
+    Args:
+        modules: what to load.
+        workers, tasks: as in the next `run`; nothing is done where that needs no processes.
+    """
+    count = min(workers or default_workers(), tasks)
+    if count > 1:
+        executor = _executor(count)
+        for _ in range(min(count, 2)):
+            executor.submit(_load, list(modules))
+
+
+def _load(modules: Sequence[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+
+
+def _executor(workers: int) -> Any:
     # loky's workers, unlike the standard library's, do not run the caller's script again, and they
     # stay for the next stage.
     from loky import get_reusable_executor
-    from loky.process_executor import TerminatedWorkerError
 
-    executor = get_reusable_executor(
+    return get_reusable_executor(
         max_workers=workers, timeout=60, initializer=_ignore_interrupt, env=_WORKER_ENVIRONMENT
     )
+
+
+def _in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Generator[Result, None, None]:
+    from loky.process_executor import TerminatedWorkerError
+
+    executor = _executor(workers)
     try:
         # Not `executor.map`: it cancels what is waiting when it ends early, and loky, told to stop
         # at the same time, stumbles over cancelled tasks and says so on standard error.

@@ -11,7 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.building._measured_rows import Measured, batches
+from assay.cache import Cache, code_version
 from assay.marks import Sketches
+from assay.recipe import digest
+from assay.sharing import hash_file
 
 THRESHOLD = 0.7
 """Jaccard similarity from which on two texts are near duplicates, as in `dedup.near`."""
@@ -20,24 +23,18 @@ THRESHOLD = 0.7
 def near(measured: Measured, texts: Sequence[str]) -> pl.DataFrame:
     """The pairs of rows of different splits whose texts are nearly the same.
 
-    What was noted of the texts lies on disk meanwhile, so memory grows by some 150 bytes a row.
+    What was noted of the texts lies on disk, so memory grows by some 150 bytes a row.
 
     Returns:
         `a`, `b` (places in `measured.rows`, `a` in the earlier split) and `jaccard`.
     """
     from assay.similar.pairs import near_pairs
-    from assay.similar.shingles import shingled
 
     with tempfile.TemporaryDirectory() as folder:
-        flat: list[pl.DataFrame] = []
-        lists: list[pl.DataFrame] = []
-        for file in measured.files:
-            for _, part in batches(file, texts):
-                noted = shingled(part, columns=list(texts))
-                flat.append(noted.drop("shingles"))
-                lists.append(_on_disk(noted.select("shingles"), Path(folder) / f"{len(lists)}"))
-        rows = pl.concat(flat).with_columns(_row=measured.rows["id"])
-        sketches = Sketches(rows, _reader(lists))
+        cache = measured.cache or Cache(Path(folder))
+        parts = [_noted(file, list(texts), cache) for file in measured.files]
+        rows = pl.concat(flat for flat, _ in parts).with_columns(_row=measured.rows["id"])
+        sketches = Sketches(rows, _reader([lists for _, lists in parts]))
         pairs = near_pairs(sketches, threshold=THRESHOLD, across=measured.rows["split"])
     split = measured.rows["split"]
     earlier = split.gather(pairs["a"]) < split.gather(pairs["b"])
@@ -63,11 +60,25 @@ def clustered(sample: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
     return sample.filter(unit.is_first_distinct())
 
 
-def _on_disk(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """The same frame, mapped into memory: only rows that are looked at are ever read."""
+def _noted(file: Path, texts: list[str], cache: Cache) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is noted of each row of a file, its shingles last, as in a former build if it can be."""
+    from assay.similar.shingles import shingled
+
+    key = digest(["noted", code_version("building", "similar"), hash_file(file), texts])
+    if cache.recall(key) is None:
+        noted = pl.concat(shingled(part, columns=texts) for _, part in batches(file, texts))
+        for name, part in (("flat", noted.drop("shingles")), ("lists", noted.select("shingles"))):
+            with cache.writing(key, f"{name}.arrow") as path:
+                part.write_ipc(path, compression="uncompressed")
+        cache.note(key, {}, ["flat.arrow", "lists.arrow"])
+    flat = pl.read_ipc(cache.path(key, "flat.arrow"))
+    return flat, _mapped(cache.path(key, "lists.arrow"))
+
+
+def _mapped(path: Path) -> pl.DataFrame:
+    """A frame on disk, mapped into memory: only rows that are looked at are ever read."""
     import pyarrow as pa
 
-    frame.write_ipc(path, compression="uncompressed")
     with pa.memory_map(str(path)) as file:
         return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(file).read_all()))
 

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.recipe import FieldSpec
+from assay.cache import Cache, code_version
+from assay.recipe import FieldSpec, digest
 from assay.rows import ROW_ID, content_hash, text_hash, uniform
+from assay.sharing import hash_file
 
 PARENT = "parent_id"
 ORDER = ("train", "validation", "test")
@@ -59,6 +61,7 @@ class Measured:
         sample: some rows in full, without synthetic ones: `_train`, `_content`, `_group`,
             `_draw`, and the columns of inputs and target.
         bytes: of text in each field of the type `string`.
+        cache: where what is noted of a file is kept, if anywhere.
     """
 
     splits: tuple[str, ...]
@@ -66,6 +69,7 @@ class Measured:
     rows: pl.DataFrame
     sample: pl.DataFrame
     bytes: Mapping[str, int]
+    cache: Cache | None = None
 
     def shown(self, places: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
         """The id and split of some rows, and the beginning of their texts in some columns."""
@@ -81,8 +85,10 @@ class Measured:
         return found
 
 
-def read(files: Mapping[str, Sequence[Path]], wanted: Wanted) -> Measured:
-    """Read all files once."""
+def read(
+    files: Mapping[str, Sequence[Path]], wanted: Wanted, cache: Cache | None = None
+) -> Measured:
+    """Read all files once; with a cache, those only that were not read in a former build."""
     splits = tuple(sorted(files, key=_rank))
     heights = {
         split: sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in files[split])
@@ -92,25 +98,20 @@ def read(files: Mapping[str, Sequence[Path]], wanted: Wanted) -> Measured:
     sizes[False] = sum(heights.values()) - sizes[True]
     lines: list[pl.DataFrame] = []
     samples: list[pl.DataFrame] = []
-    texts = [name for name in wanted.inputs if wanted.fields[name].type == "string"]
-    lengths = dict.fromkeys(texts, 0)
+    lengths = dict.fromkeys(_texts(wanted), 0)
     paths = [(split, path) for split in splits for path in files[split]]
     for number, (split, path) in enumerate(paths):
         train = split == "train"
         # A little more than is wanted, since draws are uneven; it is cut to size below.
         share = 1.2 * SAMPLE[train] / max(sizes[train], 1) + 0.02
-        for start, part in batches(path, _columns(wanted)):
-            line = _numbers(part, wanted).with_columns(
-                split=pl.lit(splits.index(split), pl.Int8),
-                file=pl.lit(number, pl.Int32),
-                at=pl.int_range(start, start + part.height, dtype=pl.Int64),
+        line, sample, found = _known(path, share, train, wanted, cache)
+        lines.append(
+            line.with_columns(
+                split=pl.lit(splits.index(split), pl.Int8), file=pl.lit(number, pl.Int32)
             )
-            lines.append(line)
-            for name in texts:
-                lengths[name] += int(part[name].cast(pl.String).str.len_bytes().sum() or 0)
-            draw = pl.Series(uniform(line["id"], wanted.seed, "certificate"))
-            chosen = (draw < share) & line["parent"].is_null()
-            samples.append(_sampled(part, line, draw, chosen, train, wanted))
+        )
+        samples.append(sample.filter(pl.col("_draw") < share))
+        lengths = {name: length + found[name] for name, length in lengths.items()}
     order = ["split", "file", "at", "id", "content", "group", "time", "parent"]
     return Measured(
         splits,
@@ -118,7 +119,58 @@ def read(files: Mapping[str, Sequence[Path]], wanted: Wanted) -> Measured:
         pl.concat(lines).select(order) if lines else pl.DataFrame(schema=order),
         _to_size(pl.concat(samples)) if samples else pl.DataFrame(),
         lengths,
+        cache,
     )
+
+
+File = tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]
+
+
+def _known(path: Path, share: float, train: bool, wanted: Wanted, cache: Cache | None) -> File:
+    """What is taken of a file, from a former build where it read the same file."""
+    if cache is None:
+        return _taken(path, share, train, wanted)
+    asked = [wanted.inputs, wanted.target, wanted.groups, wanted.time, wanted.seed]
+    key = digest(
+        ["measured", code_version("building"), hash_file(path), *asked, _texts(wanted), train]
+    )
+    known = cache.recall(key)
+    # Of a version that has grown since, a smaller share of each file is looked at.
+    if known is not None and known["share"] >= share:
+        numbers, sample = (
+            pl.read_ipc(cache.path(key, f"{part}.arrow")) for part in _PARTS
+        )
+        return numbers, sample, known["lengths"]
+    numbers, sample, lengths = _taken(path, share, train, wanted)
+    for part, frame in zip(_PARTS, (numbers, sample), strict=True):
+        with cache.writing(key, f"{part}.arrow") as file:
+            frame.write_ipc(file, compression="uncompressed")
+    cache.note(key, {"share": share, "lengths": lengths}, [f"{part}.arrow" for part in _PARTS])
+    return numbers, sample, lengths
+
+
+def _taken(path: Path, share: float, train: bool, wanted: Wanted) -> File:
+    lines: list[pl.DataFrame] = []
+    samples: list[pl.DataFrame] = []
+    lengths = dict.fromkeys(_texts(wanted), 0)
+    for start, part in batches(path, _columns(wanted)):
+        line = _numbers(part, wanted).with_columns(
+            at=pl.int_range(start, start + part.height, dtype=pl.Int64)
+        )
+        lines.append(line)
+        for name in lengths:
+            lengths[name] += int(part[name].cast(pl.String).str.len_bytes().sum() or 0)
+        draw = pl.Series(uniform(line["id"], wanted.seed, "certificate"))
+        chosen = (draw < share) & line["parent"].is_null()
+        samples.append(_sampled(part, line, draw, chosen, train, wanted))
+    return pl.concat(lines), pl.concat(samples), lengths
+
+
+_PARTS = ("numbers", "sample")
+
+
+def _texts(wanted: Wanted) -> list[str]:
+    return [name for name in wanted.inputs if wanted.fields[name].type == "string"]
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -127,7 +179,7 @@ def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, pl.DataFr
     known = lazy.collect_schema().names()
     columns = [name for name in columns if name in known]
     height = lazy.select(pl.len()).collect().item()
-    for start in range(0, height, BATCH):
+    for start in range(0, max(height, 1), BATCH):
         yield start, lazy.select(columns).slice(start, BATCH).collect()
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from assay import version as versions
 from assay.building import card
 from assay.building.before import former
+from assay.building.certificate import FITTING
 from assay.building.decide import decide, require_rows
 from assay.building.joining import merge_exports
 from assay.building.learn import learn
@@ -21,9 +22,9 @@ from assay.building.prepare import Preparing
 from assay.building.surveying import Surveying, absent_fields, in_content_order
 from assay.building.tasks import extras, tasks, twins
 from assay.building.write import Export, Writing
-from assay.cache import BUILDING, Cache, code_version
+from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
-from assay.engine import Engine, run
+from assay.engine import Engine, default_workers, run, warm
 from assay.errors import ContractError, RecipeError, SourceError
 from assay.exports.part import merge
 from assay.exports.whole import finish
@@ -152,6 +153,10 @@ class _Builder:
                 self.used |= set(known.get("used", ()))
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
+        certified = self.recipe.certificate != "off" and any(step.splits for step in plan.steps)
+        beside = self.engine == "processes" and len(prepared) > 1
+        if certified and beside:
+            warm(FITTING, workers=self.workers, tasks=len(prepared))
         before = former(out, self.recipe.name, plan)
         table, gone = decide(prepared, plan, self.cache, others=others, before=before)
         late = learn(table, prepared, plan, self.cache)
@@ -178,11 +183,19 @@ class _Builder:
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
             manifest |= {"parent": before.version if before else None, "extras": more}
             manifest["code"] = code_version(*BUILDING)
-            if self.recipe.certificate != "off" and len(manifest["splits"]) > 1:
+            if certified and len(manifest["splits"]) > 1:
                 self.progress("certify", 0, 1)
+                cache = Listing(self.cache.folder)
                 manifest["certificate"] = certificate(
-                    self.recipe, plan, (table, late), manifest, folder
+                    self.recipe,
+                    plan,
+                    (table, late),
+                    manifest,
+                    folder,
+                    cache=cache,
+                    workers=(self.workers or default_workers()) if beside else 1,
                 )
+                made |= cache.used
                 self.progress("certify", 1, 1)
             manifest["notes"] = [*absent, *manifest["notes"]]
             text = card.render(manifest)

@@ -6,8 +6,9 @@ little data, or too much), or does not apply; each says so in one sentence with 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +25,12 @@ from assay.building._measured_checks import (
     time_order,
 )
 from assay.building._measured_rows import Wanted, is_name, one_a_unit, read
+from assay.cache import Cache
+from assay.engine import run
 from assay.recipe import FieldSpec
 
+FITTING = ("xgboost", "sklearn.linear_model", "sklearn.tree", "scipy.stats")
+"""What the checks of the sample load, which takes longer than they do."""
 Near = Literal["auto", "full", "off"]
 
 
@@ -42,6 +47,8 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
     near: Near = "auto",
     seed: int = 0,
     reported: Collection[str] = (),
+    cache: Cache | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Measure on a version's data files whether anything leaks from split to split.
 
@@ -64,6 +71,8 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
         seed: of the sample.
         reported: codes of checks that are reported and never fail, for instance `adversarial`
             where rows of train were drawn anew after the split. A split by time is one of them.
+        cache: keeps what is taken of each file, so that the next build reads new ones only.
+        workers: with more than one, what is fitted on the sample is fitted in other processes.
 
     Returns:
         `verdict` (`leaks` if a check fails, else `clean` if all that apply were measured, else
@@ -94,20 +103,24 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
         time=time if time in known else None,
         seed=seed,
     )
-    measured = read(files, wanted)
+    measured = read(files, wanted, cache)
     units = one_a_unit(measured.sample)
+    fits = [partial(target_field, units, wanted, task), partial(adversarial, units, wanted, near)]
     checks = [
         exact_pairs(measured, wanted),
         near_pairs(measured, wanted, near),
         groups_across(measured, wanted, groups),
         time_order(measured, wanted, time),
-        target_field(units, wanted, task),
-        adversarial(units, wanted, near),
+        *run(_called, fits, workers=workers),
         moved(was),
     ]
     quiet = {*reported, *(["adversarial"] if time else [])}
     checks = [check.softened() if check.code in quiet else check for check in checks]
     return {"verdict": _verdict(checks), "checks": [asdict(check) for check in checks]}
+
+
+def _called(fit: Callable[[], Check]) -> Check:
+    return fit()
 
 
 def _columns(files: Mapping[str, Sequence[Path]]) -> set[str]:

@@ -18,6 +18,7 @@ from assay.building.decide import Table
 from assay.building.learn import Late
 from assay.building.plan import CONTRACT, READ, Plan
 from assay.building.prepare import DECIDED
+from assay.cache import Cache
 from assay.places import is_place
 from assay.recipe import Recipe, digest
 from assay.urls import hidden_in
@@ -184,6 +185,9 @@ def certificate(
     decided: tuple[Table, Late],
     manifest: Mapping[str, Any],
     folder: Path,
+    *,
+    cache: Cache | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Measure on the files as they are written whether anything leaks from split to split."""
     splitting = next(step for step in reversed(plan.steps) if step.splits)
@@ -207,6 +211,8 @@ def certificate(
         reported=["adversarial"] if _reshaped(plan, splitting.position) else [],
         near=recipe.certificate,
         seed=recipe.seed,
+        cache=cache,
+        workers=workers,
     )
 
 
