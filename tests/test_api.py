@@ -41,7 +41,7 @@ def test_public_names_are_pinned():
         "compare", "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate",
         "improve", "init", "inspect", "learning_curve", "lineage", "monitor",
         "monitor_labels", "monitored", "predict", "prune", "replay", "report", "restore", "run",
-        "runs", "schema", "tag", "versions", "why",
+        "runs", "schema", "tag", "versions", "watch", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from assay.versioning.restoring import restore
     from assay.versioning.tagging import tag
     from assay.versioning.tracing import lineage
+    from assay.watching import watch
 
 _HOMES = {
     "AssayError": "errors",
@@ -76,6 +77,7 @@ _HOMES = {
     "schema": "recipe",
     "tag": "versioning.tagging",
     "versions": "version",
+    "watch": "watching",
     "why": "history",
 }
 
@@ -114,6 +116,7 @@ __all__ = [
     "schema",
     "tag",
     "versions",
+    "watch",
     "why",
 ]
 

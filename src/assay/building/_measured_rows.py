@@ -137,9 +137,7 @@ def _known(path: Path, share: float, train: bool, wanted: Wanted, cache: Cache |
     known = cache.recall(key)
     # Of a version that has grown since, a smaller share of each file is looked at.
     if known is not None and known["share"] >= share:
-        numbers, sample = (
-            pl.read_ipc(cache.path(key, f"{part}.arrow")) for part in _PARTS
-        )
+        numbers, sample = (pl.read_ipc(cache.path(key, f"{part}.arrow")) for part in _PARTS)
         return numbers, sample, known["lengths"]
     numbers, sample, lengths = _taken(path, share, train, wanted)
     for part, frame in zip(_PARTS, (numbers, sample), strict=True):

@@ -56,10 +56,14 @@ def describe(
         changed.update(dict(part["changed"]))
         for position, rule, count in part["reasons"]:
             rules.setdefault(position, Counter())[rule] += count
+    rules = {
+        position: Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+        for position, counts in sorted(rules.items())
+    }
     reasons = {
         f"{plan.step_name(position)}: {rule}": count
-        for position, counts in sorted(rules.items())
-        for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        for position, counts in rules.items()
+        for rule, count in counts.items()
     }
     totals = {name: sum(part[name] for part in written) for name in ("read", "kept", "synthetic")}
     read, kept = totals["read"], totals["kept"]

@@ -35,6 +35,7 @@ from assay.cli.shared import (
     show,
 )
 from assay.cli.studying import crossval, improve, learning_curve, predict
+from assay.cli.watching import watch
 from assay.errors import AssayError
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "schema",
     "tag",
     "versions",
+    "watch",
     "why",
 ]
 
@@ -76,7 +78,7 @@ __all__ = [
 _ORDER = (
     *("init", "inspect", "duplicates", "run", "improve", "crossval", "learning_curve", "predict"),
     *("gate", "accept", "ci"),
-    *("build", "evaluate", "compare", "check", "monitor", "why"),
+    *("build", "evaluate", "compare", "check", "monitor", "watch", "why"),
     *("runs", "versions", "diff", "lineage", "tag", "restore", "prune"),
 )
 app.registered_commands.sort(
