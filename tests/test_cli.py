@@ -89,6 +89,7 @@ def test_run_prints_a_short_summary_that_ends_with_the_verdict_and_the_report(sh
         "decide",
         "write",
         "certify",
+        next(line for line in stages if line.endswith("with a chance of 80 %.")),
         "fit constant",
         "fit random",
         "score",

@@ -37,6 +37,7 @@ from assay.tracking.server import address, publish
 from assay.verdicts.hosts import github
 from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
+from assay.versioning.scores import beside
 
 Progress = Callable[[str, int, int], None]
 RUNS, EVALUATION, PREDICTIONS, MODELS, GATES, REPORT = (
@@ -186,6 +187,7 @@ def report(
     out: str | Path = "versions",
     to: str | Path | None = None,
     charts: str | Path | None = None,
+    against: Version | Evaluation | str | Path | None = None,
 ) -> Path:
     """Render the report of a version, with its newest run, or of an evaluation.
 
@@ -194,6 +196,8 @@ def report(
         out: the folder that holds all versions.
         to: the folder to write `report.html` to; for an evaluation `evaluation.json` as well.
         charts: a folder to write every chart to as well, as SVG and, with the extra `charts`, PNG.
+        against: what `what` may be as well: an earlier evaluation, shown side by side, with a
+            paired test of the rows that both were held against where runs keep their predictions.
 
     Returns:
         The report's path.
@@ -202,24 +206,55 @@ def report(
         VersionError: there is no such version.
         PredictionsError: the file is not an evaluation.
     """
+    found = _found(what, out)
+    folder = Path(to or found.folder)
     if isinstance(what, Evaluation):
-        evaluation: Evaluation | None = what
-        manifest, folder = None, Path(to or ".")
-        gates: Sequence[Verdict | Mapping[str, Any]] = ()
         with storage_errors(folder):
             write_atomically(folder / EVALUATION, what.to_json().encode())
-    elif not isinstance(what, Version) and Path(what).suffix == ".json":
+    if charts is not None:
+        _write_charts(Path(charts), found.evaluation)
+    other = _beside(_found(against, out), found) if against is not None else None
+    manifest = found.version.manifest if found.version else None
+    return _write_report(folder, manifest, found.evaluation, found.gates, other)
+
+
+@dataclass(frozen=True)
+class _Found:
+    evaluation: Evaluation | None
+    version: Version | None
+    folder: Path
+    title: str
+    gates: Sequence[Verdict | Mapping[str, Any]] = ()
+
+
+def _found(what: Version | Evaluation | str | Path, out: str | Path) -> _Found:
+    """An evaluation, the version that it is of, and the folder that it lies in."""
+    if isinstance(what, Evaluation):
+        return _Found(what, None, Path(), what.version or what.name)
+    if not isinstance(what, Version) and Path(what).suffix == ".json":
         evaluation, folder = Evaluation.from_file(what), Path(what).parent
         beside = _version_of(evaluation, folder)
-        manifest, gates = beside.manifest if beside else None, read_gates(folder) or ()
-    else:
-        version = what if isinstance(what, Version) else open_version(what, out)
-        made = newest_run(version)
-        evaluation, manifest, folder = made.evaluation, version.manifest, run_folder(made)
-        gates = read_gates(folder) or ()
-    if charts is not None:
-        _write_charts(Path(charts), evaluation)
-    return _write_report(Path(to or folder), manifest, evaluation, gates)
+        return _Found(evaluation, beside, folder, folder.name or str(what),
+                      read_gates(folder) or ())  # fmt: skip
+    version = what if isinstance(what, Version) else open_version(what, out)
+    made = newest_run(version)
+    folder = run_folder(made)
+    return _Found(made.evaluation, version, folder, version.title, read_gates(folder) or ())
+
+
+def _beside(before: _Found, after: _Found) -> dict[str, Any]:
+    """Both evaluations' scores, with a paired test where both keep their predictions."""
+    for one in (before, after):
+        if one.evaluation is None:
+            raise PredictionsError(
+                "There is nothing to set beside it: no model was evaluated.", where=one.title
+            )
+    assert before.evaluation is not None and after.evaluation is not None
+    lines, notes = beside(
+        (before.folder, before.evaluation), (after.folder, after.evaluation),
+        (before.version, after.version),
+    )  # fmt: skip
+    return {"before": before.title, "after": after.title, "lines": lines, "notes": notes}
 
 
 def _write_charts(folder: Path, evaluation: Evaluation | None) -> None:
@@ -295,12 +330,13 @@ def _write_report(
     manifest: Mapping[str, Any] | None,
     evaluation: Evaluation | None,
     gates: Sequence[Verdict | Mapping[str, Any]],
+    other: Mapping[str, Any] | None = None,
 ) -> Path:
     shown = evaluation.model_dump(mode="json") if evaluation else None
     plain = [gate if isinstance(gate, Mapping) else asdict(gate) for gate in gates]
     path = folder / REPORT
     with storage_errors(folder):
-        write_atomically(path, render(manifest, shown, plain).encode())
+        write_atomically(path, render(manifest, shown, plain, other).encode())
     return path
 
 

@@ -149,8 +149,11 @@ def report(
     charts: Annotated[
         Path | None, typer.Option(help="A folder to write every chart to, as SVG and PNG.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="An earlier version or evaluation.json, set side by side.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Render the report of a version or an evaluation.json again."""
-    path = assay.report(what, out=out, to=to, charts=charts)
+    path = assay.report(what, out=out, to=to, charts=charts, against=against)
     show({"report": str(path)}, str(path), json)

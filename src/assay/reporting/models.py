@@ -90,6 +90,14 @@ class Figures:
             return ""
         return f"{self.text(score['low'])} to {self.text(score['high'])}"
 
+    def drawn(self, name: str) -> Plain | None:
+        """One score as its text, its interval and its place on the axis."""
+        score = self.scores.get(name)
+        if score is None or score["value"] is None:
+            return None
+        found = {"text": self.text(score["value"]), "interval": self.interval(score), "best": False}
+        return {**found, **(charts.whisker(score, self.axis) or {})}
+
     def key(self, model: str) -> tuple[bool, float]:
         """Sorts the best first and whoever has no score last."""
         known = (self.scores.get(model) or {}).get("value")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from assay.reporting.beside import beside
 from assay.reporting.palette import COLOURS, DEEPEST
 from assay.reporting.summarize import summarize
 
@@ -23,6 +24,7 @@ def render(
     manifest: Mapping[str, Any] | None,
     evaluation: Mapping[str, Any] | None,
     gates: Sequence[Mapping[str, Any]] = (),
+    other: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the report of a version, of an evaluation or of both as one HTML page.
 
@@ -33,6 +35,8 @@ def render(
         manifest: a version's manifest.json, or None where there is only an evaluation.
         evaluation: evaluation.json, or None where nothing was evaluated.
         gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
+        other: an earlier evaluation's scores side by side with these: `before`, `after`, `lines`
+            (`model`, `metric`, `a`, `b`, `common`) and `notes`.
 
     Returns:
         The page, under 3 MB; where it would be larger it shows the details of fewer models.
@@ -43,7 +47,8 @@ def render(
     """
     page = ""
     for most in (12, 6, 3, 1):  # nearly always the first; details are what makes a page large
-        page = written("report.html.j2", summarize(manifest, evaluation, gates, most_details=most))
+        shown = summarize(manifest, evaluation, gates, most_details=most)
+        page = written("report.html.j2", {**shown, "beside": beside(other, evaluation)})
         if len(page) < MOST_CHARACTERS:
             break
     return page

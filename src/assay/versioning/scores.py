@@ -73,6 +73,24 @@ def _plain(score: Score | None) -> dict[str, Any] | None:
     return score.model_dump(include={"value", "low", "high", "n", "better"}) if score else None
 
 
+def beside(
+    one: tuple[Path, Evaluation], other: tuple[Path, Evaluation], versions: Sequence[Version | None]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """As `side_by_side`, for two evaluations and the folders that they lie in.
+
+    Args:
+        one: the earlier evaluation, and its folder.
+        other: the later one.
+        versions: the versions that they are of, where these are known: only then rows can be
+            compared.
+    """
+    tested: dict[tuple[str, str], dict[str, Any]] = {}
+    notes = ["no test compares the scores: there are no rows to hold the predictions against"]
+    if versions[0] is not None and versions[1] is not None:
+        tested, notes = _tested(versions[0], versions[1], one, other)
+    return _lines([one[1], other[1]], tested), notes
+
+
 def _tested(
     a: Version, b: Version, one: tuple[Path, Evaluation], other: tuple[Path, Evaluation]
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[str]]:
@@ -82,7 +100,7 @@ def _tested(
         return {}, [f"the evaluations are of {first.target!r} and of {second.target!r}"]
     both = [info.model for info in first.models if info.model in {m.model for m in second.models}]
     files = [folder / PREDICTIONS for folder, _ in (one, other)]
-    if a.path.resolve() == b.path.resolve() or not both or not all(map(Path.is_file, files)):
+    if one[0].resolve() == other[0].resolve() or not both or not all(map(Path.is_file, files)):
         return {}, []
     truth = _common_truth(a, b, first, second)
     if not truth.height:
@@ -117,6 +135,8 @@ def _tested(
 
 
 def _names(a: Version, b: Version) -> tuple[str, str]:
+    if a.path.resolve() == b.path.resolve():
+        return ("before", "after")
     return (a.title, b.title) if a.id == b.id else (a.id, b.id)
 
 
