@@ -102,6 +102,18 @@ def test_only_new_and_changed_rows_are_read_again(postgres, table, build, monkey
     assert "mended" in grown.to_polars()["text"]
 
 
+def test_types_that_no_hash_is_known_of_are_compared_all_the_same(
+    postgres, table, build, monkeypatch
+):
+    postgres.do(f"ALTER TABLE {table} ADD COLUMN about json DEFAULT '{{\"a\": 1}}'")
+    source = {"sql": postgres.url, "query": f"SELECT * FROM {table}", "key": "id", "chunk": 250}
+    build(source)
+    seen = chunks_of(monkeypatch)
+    postgres.do(f"UPDATE {table} SET about = '{{}}' WHERE id = 300")
+    build(source)
+    assert seen == [250]
+
+
 def test_increments_give_the_version_that_a_full_reading_gives(postgres, table, build, tmp_path):
     source = {"sql": postgres.url, "query": f"SELECT * FROM {table}", "key": "id", "chunk": 64}
     build(source)

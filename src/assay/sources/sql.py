@@ -23,9 +23,9 @@ import xxhash
 from assay.errors import SourceError, nearest
 from assay.places import Sql
 from assay.sources import spool
+from assay.sources._arrow import columns_of, joined, plain, typed
 from assay.sources._databases import Lost, Session, explained, opened
 from assay.sources.files import Plain
-from assay.sources.frames import table as as_table
 from assay.sources.outside import expanded
 from assay.storage import write_atomically
 from assay.urls import hidden
@@ -118,7 +118,7 @@ class _Reading:
         except SourceError:
             self._require_key()
             raise
-        if not self.asked.append_only and self._patiently(self._session).total:
+        if not self.asked.append_only and self._patiently(self._session).hashes:
             chunks = self._patiently(lambda: self._with_totals(chunks))
         self._note(chunks)
         return chunks
@@ -147,11 +147,11 @@ class _Reading:
         rows = size = 0
         with explained(self.url):
             for batch in session.batches(sql):
-                table = _plain(pa.Table.from_batches([batch]))
+                table = plain(pa.Table.from_batches([batch]))
                 waiting.append(table)
                 rows, size = rows + table.num_rows, size + table.nbytes
                 while rows >= self.asked.chunk or size >= _BYTES:
-                    whole = _joined(waiting)
+                    whole = joined(waiting)
                     cut = self._place(whole, size)
                     if cut is None:
                         waiting = [whole]
@@ -160,7 +160,7 @@ class _Reading:
                     waiting = [whole.slice(cut)]
                     rows, size = waiting[0].num_rows, waiting[0].nbytes
         if rows:
-            yield _joined(waiting)
+            yield joined(waiting)
 
     def _place(self, table: pa.Table, size: int) -> int | None:
         """Where to end a chunk: at its size, and with a key at the next row whose key is new."""
@@ -178,9 +178,7 @@ class _Reading:
 
     def _require_key(self) -> None:
         """Say better than the database that the key is no column, if that is what is wrong."""
-        if self.reader is not None:
-            self.reader.close()
-            self.reader = None
+        self._leave()
         names = [name for name, _ in self._columns()]
         if names and self.asked.key not in names:
             raise SourceError(
@@ -239,10 +237,10 @@ class _Reading:
     def _same(self, known: list[_Chunk]) -> list[bool]:
         """Of each chunk, whether the database has the same rows still."""
         session = self._session()
-        if session.total is None and not self.asked.append_only:
+        if not session.hashes and not self.asked.append_only:
             return [False] * len(known)
         with explained(self.url):
-            kept = self._columns() == _columns(self.place / known[-1].file)
+            kept = self._columns() == columns_of(self.place / known[-1].file)
             if kept and not self.asked.append_only:
                 found = self._totals(known)
                 return [found.get(at) == (one.rows, one.total) for at, one in enumerate(known)]
@@ -258,19 +256,40 @@ class _Reading:
     def _columns(self) -> list[tuple[str, str]]:
         with explained(self.url):
             found = list(self._session().batches(f"SELECT * FROM ({self.query}) q LIMIT 1"))
-        return _typed(_plain(pa.Table.from_batches(found)).schema) if found else []
+        return typed(plain(pa.Table.from_batches(found)).schema) if found else []
 
     def _totals(self, chunks: list[_Chunk]) -> dict[int, tuple[int, str]]:
         """Rows and hash of the rows in each chunk's range of keys, as the database has them."""
+        ways = self._session().hashes
+        for way, hash in enumerate(ways):
+            try:
+                with explained(self.url):
+                    return self._added_up(chunks, hash, way)
+            except SourceError:
+                # Not all types can be hashed in the fastest way.
+                if way == len(ways) - 1:
+                    raise
+                self._leave()
+        return {}
+
+    def _added_up(self, chunks: list[_Chunk], hash: str, way: int) -> dict[int, tuple[int, str]]:
         session, key = self._session(), self._column()
         cases = " ".join(f"WHEN {key} <= {one.last} THEN {at}" for at, one in enumerate(chunks))
-        sql = (
-            f"SELECT CASE {cases} END AS part, COUNT(*) AS n, {session.total} AS total"
-            f" FROM ({self.query}) q WHERE {key} <= {chunks[-1].last} GROUP BY 1"
+        # Behind OFFSET 0 two numbers a row are grouped; PostgreSQL would sort the whole rows.
+        hashed = (
+            f"SELECT CASE {cases} END AS part, {hash} AS h"
+            f" FROM ({self.query}) q WHERE {key} <= {chunks[-1].last} OFFSET 0"
         )
+        sql = f"SELECT part, COUNT(*), CAST(SUM(h) AS VARCHAR) FROM ({hashed}) p GROUP BY part"
         table = pa.Table.from_batches(list(session.batches(sql)))
         rows = zip(*(table.column(at).to_pylist() for at in range(3)), strict=True)
-        return {int(part): (int(count), str(total)) for part, count, total in rows}
+        return {int(part): (int(count), f"{way} {found}") for part, count, found in rows}
+
+    def _leave(self) -> None:
+        """End the reading session; the next one sees the same state."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
 
     def _with_totals(self, chunks: list[_Chunk]) -> list[_Chunk]:
         if all(chunk.total for chunk in chunks) or not chunks:
@@ -319,11 +338,9 @@ class _Reading:
                 return work()
             except Lost as error:
                 again = self.reader is not None
-                if self.reader is not None:
-                    self.reader.close()
-                    self.reader = None
-                    if self.keeper is None:
-                        self._later()
+                self._leave()
+                if again and self.keeper is None:
+                    self._later()
                 tried = 1 if progress() > seen else tried + 1
                 seen = progress()
                 if tried >= TRIES:
@@ -353,55 +370,3 @@ def _literal(value: Any, where: str) -> str:
             received=value,
         )
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Types of the database that Arrow has no own one for, as text."""
-    arrays = [_plain_column(table.column(at)) for at in range(table.num_columns)]
-    renamed = as_table(pa.Table.from_arrays(arrays, names=table.column_names))
-    assert renamed is not None
-    return renamed
-
-
-def _plain_column(column: Any) -> Any:
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        if kind.extension_name == "arrow.uuid":
-            return _texts(column)
-        column = pa.chunked_array([one.storage for one in column.chunks], kind.storage_type)
-        kind = kind.storage_type
-    if pa.types.is_interval(kind) or pa.types.is_duration(kind):
-        return _texts(column)
-    return column
-
-
-def _texts(column: Any) -> Any:
-    # Few columns are of such types, and Arrow has no cast for them.
-    return pa.array([None if one is None else str(one) for one in column.to_pylist()], pa.string())
-
-
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    """One table of batches whose types may differ: a column of nulls, one of several kinds."""
-    try:
-        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        kinds = [{name: one.schema.field(name).type for name in one.column_names} for one in tables]
-        mixed = {name for name in kinds[0] if len({str(one[name]) for one in kinds}) > 1}
-        return pa.concat_tables([_as_text(one, mixed) for one in tables]).combine_chunks()
-
-
-def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
-    for name in names:
-        at = table.column_names.index(name)
-        table = table.set_column(at, name, table.column(name).cast(pa.string()))
-    return table
-
-
-def _columns(path: Path) -> list[tuple[str, str]]:
-    import pyarrow.parquet as pq
-
-    return _typed(pq.read_schema(path))
-
-
-def _typed(schema: Any) -> list[tuple[str, str]]:
-    return [(one.name, str(one.type)) for one in schema]
