@@ -130,6 +130,18 @@ def monitored(against: Version | str | Path, *, out: str | Path = "versions") ->
     Raises:
         StorageError: there is no history yet, or it is damaged.
         VersionError: there is no such version.
+
+    >>> import tempfile
+    >>> from assay.building.build import build
+    >>> from assay.guarding import monitor
+    >>> old = pl.DataFrame({"kind": ["a", "b"] * 300, "n": [k % 97 for k in range(600)]})
+    >>> version = build({"name": "demo", "source": old}, out=tempfile.mkdtemp())
+    >>> for day in (1, 2):
+    ...     new = old.with_columns(n=pl.col("n") + 60 * (day > 1))
+    ...     found = monitor(new, against=version, name=f"day {day}", at=datetime(2026, 11, day))
+    >>> found = monitored(version)
+    >>> found.verdict, [one["name"] for one in found.trends if one["alarm"]][0]
+    ('fail', 'n')
     """
     version = version_of(against, Path(out))
     with opened(version.path.parent, make=False) as history:
@@ -156,6 +168,20 @@ def monitor_labels(
         PredictionsError: a column is missing, or the version has no evaluation.
         StorageError: there is no history yet, or it is damaged.
         VersionError: there is no such version.
+
+    >>> import tempfile
+    >>> from assay.guarding import monitor
+    >>> from assay.mainjob import run
+    >>> old = pl.DataFrame({"key": range(400), "x": [k % 7 for k in range(400)]})
+    >>> old = old.with_columns(y=pl.col("x") * 2.0)
+    >>> split = {"split.random": {"train": 0.5, "validation": 0, "test": 0.5}}
+    >>> recipe = {"name": "demo", "source": old, "id": "key", "target": "y", "steps": [split],
+    ...           "models": ["constant"], "metrics": ["mae"]}
+    >>> version = run(recipe, out=tempfile.mkdtemp(), workers=1).version
+    >>> _ = monitor(old.drop("y"), against=version)
+    >>> found = monitor_labels(old.select("key", "y"), against=version)
+    >>> [one["n"] for one in found.batches[0]["performance"] if not one["estimated"]]
+    [400]
     """
     version = version_of(against, Path(out))
     reference = reference_of(version, model)

@@ -66,14 +66,15 @@ def _told(trend: Trend, past: Sequence[Batch], figures: Sequence[Mapping[str, An
         spread = f" (95 %: from {names[0]!r} to {names[1]!r})"
     what = {"field": "The field has changed", "performance": "The model does worse",
             "estimate": "The model is likely to do worse"}[trend.about]  # fmt: skip
+    chance = "below 0.0001" if trend.p < 1e-4 else f"at most {trend.p:.2g}"
     figure = next((one for one in figures if _about(one) == (trend.about, trend.name)), None)
     worth = f" The evaluation had {figure['reference']:.4g}." if figure else ""
     return finding(
         f"history.{trend.about}",
         "warn",
         what,
-        f"{trend.name} has changed{since}{spread}. An unchanged world would ever show so much "
-        f"with a chance of {max(trend.p, 1e-6):.2g} at most.{worth}",
+        f"{trend.name} has changed{since}{spread}. The chance that an unchanged world ever shows "
+        f"so much is {chance}.{worth}",
         field=trend.name if trend.about == "field" else None,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.compare import usual_margin
-from assay.monitoring.changes import Change, change_of
+from assay.monitoring.changes import Change, change_of, run_since
 from assay.monitoring.history import Batch
 from assay.monitoring.sequential import LEVEL, e_bh, of_counts, of_p_values, of_values
 
@@ -121,7 +121,8 @@ def _fields(batches: Sequence[Batch], reference: Mapping[str, Sequence[float]]) 
         known = reference.get(name)
         if known is None or not any(cells):
             log_e = of_p_values([one.get("p") if one else None for one in said])
-            yield Trend("field", name, log_e, _mean(effects[-1:]), floor)
+            bad = [bool(one and one.get("alone", one.get("alarm"))) for one in said]
+            yield Trend("field", name, log_e, _mean(effects[-1:]), floor, since=run_since(bad))
             continue
         counts = np.array([one if one else [0.0] * len(known) for one in cells], float)
         change = change_of(of_counts(known, counts))
