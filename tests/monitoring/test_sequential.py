@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import beta, multinomial
 
 from assay.monitoring.changes import change_of, run_since
+from assay.monitoring.history import Batch
 from assay.monitoring.sequential import (
     calibrated,
     e_bh,
@@ -20,6 +22,7 @@ from assay.monitoring.sequential import (
     of_values,
     share_sequence,
 )
+from assay.monitoring.trends import trends
 
 LIMIT = math.log(20)
 CELLS = np.full(10, 0.1)
@@ -176,3 +179,27 @@ def test_intervals_at_the_ends():
 def test_a_run_lasts_until_now():
     assert run_since([False, True, True]) == 1
     assert run_since([]) is None
+
+
+def test_skewed_losses_of_small_batches_raise_no_false_alarms():
+    """Fourth powers of normal numbers, 50 a batch: their own errors go down with their means."""
+    draw = np.random.default_rng(6)
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    ever = 0
+    for _ in range(40):
+        known = draw.standard_normal(2000) ** 4
+        losses = draw.standard_normal((60, 50)) ** 4
+        about = {
+            "metric": "gain", "model": "m", "estimated": False, "better": "higher",
+            "reference": known.mean(), "reference_n": 2000, "share": False, "bounded": False,
+            "reference_error": known.std(ddof=1) / math.sqrt(2000), "n": 50,
+        }  # fmt: skip
+        past = [
+            Batch(str(day), "", "", at + timedelta(days=day), 50, document={"performance": [
+                {**about, "value": one.mean(), "error": one.std(ddof=1) / math.sqrt(50)}
+            ]})
+            for day, one in enumerate(losses)
+        ]  # fmt: skip
+        ever += any(trends(past[:look], {})[0].log_e >= LIMIT for look in (5, 15, 30, 60))
+
+    assert ever <= 40 * 0.05
