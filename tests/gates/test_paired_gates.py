@@ -244,6 +244,20 @@ def test_large_slices_are_judged_without_resamples_and_alike(tmp_path):
     assert found.gates[2].figures["all"]["value"] == found.gates[3].figures["value"]
 
 
+def test_a_slice_that_nobody_answered_is_left_open(home, tmp_path):
+    frame = table(2600)
+    assay.run(recipe(frame), out=tmp_path, workers=1)
+    run = newest_run(assay.versions("shop", out=tmp_path)[0])
+    answers = pl.read_parquet(run.folder / "predictions.parquet")
+    mute = pl.when(pl.col("model") != "constant").then("prediction")
+    answers.with_columns(prediction=mute).write_parquet(run.folder / "predictions.parquet")
+    state = State(run.version.manifest, run.evaluation, None, run)
+
+    found = slices(state, where={"all": "x IS NOT NULL"}, than="constant")
+
+    assert found.verdict == "inconclusive"
+
+
 def test_a_field_of_which_every_value_is_rare_leaves_the_gate_open(state):
     found = slices(state, by=["sku"])
 

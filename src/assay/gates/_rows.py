@@ -205,6 +205,9 @@ class Rows:
         measure = staged.asked[0]
         a, b = (staged.models[name] for name in (self.name, self.other))
         rows = a.usable & b.usable
+        n = int(rows.sum())
+        if n < FEWEST_ROWS:
+            raise CannotCompare(f"Both have an answer for {n:,} rows only.", FEWEST_ROWS)
         units = units_of(len(rows))
         pool = Pool(units)
         first, second = (
@@ -216,7 +219,6 @@ class Rows:
         difference = float(measure.distance(first.value) - measure.distance(second.value))
         moved = measure.sign(first.value) * first.influence
         moved = moved - measure.sign(second.value) * second.influence
-        n = int(rows.sum())
         interval = normal(difference, standard_error(moved, n), "t", n - 1)
         return Comparison(
             a=self.name, b=self.other, metric=measure.title, difference=difference,
@@ -298,5 +300,6 @@ def _predictions(run: Run, model: str) -> pl.DataFrame:
         raise CannotCompare(why) from None
     if not found.height:
         raise CannotCompare(f"{model} of {run.version.title} gave no predictions.")
-    # Columns that only other models of the run have.
-    return found[[name for name in found.columns if found[name].null_count() < found.height]]
+    # Without the columns that only other models of the run have.
+    empty = [name for name in found.columns if found[name].null_count() == found.height]
+    return found.drop([name for name in empty if name != "prediction"])
