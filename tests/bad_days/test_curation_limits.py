@@ -143,6 +143,7 @@ def test_a_group_larger_than_the_share_of_train(tmp_path):
     version = held(rows, [split], tmp_path)
 
     assert version is not None
+    assert "are asked for; groups and near duplicates stay whole" in version.manifest["notes"][-1]
     sides = pl.concat(
         version.to_polars(split).select("shop").with_columns(side=pl.lit(split))
         for split in version.splits

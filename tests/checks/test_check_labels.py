@@ -54,6 +54,15 @@ def test_a_target_that_cannot_be_predicted_is_skipped():
         labels.doubtful_classes(inspected(rows, {"x": "number", "y": "category"}, "class"))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_classes_without_a_reason_are_not_doubted(seed):
+    rng = np.random.default_rng(seed)
+    rows = pl.DataFrame({"x": rng.normal(size=200), "y": rng.choice(["a", "b"], 200)})
+
+    with pytest.raises(Skipped):
+        labels.doubtful_classes(inspected(rows, {"x": "number", "y": "category"}, "class"))
+
+
 def test_a_slipped_decimal_point_is_found():
     rng = np.random.default_rng(0)
     x = rng.normal(size=500)

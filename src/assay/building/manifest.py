@@ -25,6 +25,8 @@ from assay.urls import hidden_in
 
 Shards = Sequence[Mapping[str, Any]]
 _SPLITS = ("train", "validation", "test")
+ENOUGH, UNEVEN = 50, 0.1
+"""Rows from which a side's share says something, and how far it may be from the one asked for."""
 
 
 def describe(
@@ -100,8 +102,28 @@ def describe(
             for part in ("ledger", "quarantine")
             for path in sorted((folder / part).glob("*.parquet"))
         ],
-        "notes": list(dict.fromkeys(note for shard in prepared for note in shard["notes"])),
+        "notes": [
+            *dict.fromkeys(note for shard in prepared for note in shard["notes"]),
+            *_uneven(plan, table),
+        ],
     }
+
+
+def _uneven(plan: Plan, table: Table) -> list[str]:
+    """What is to be said where a side's share is far from the one that was asked for."""
+    sides = table.split.filter(table.narrow[DECIDED].is_null())
+    step = next((one for one in reversed(plan.steps) if one.splits), None)
+    if step is None or len(sides) < ENOUGH:
+        return []
+    asked = {side: float(step.parameters.get(side) or 0) for side in _SPLITS}
+    shares = {side: int((sides == side).sum()) / len(sides) for side in _SPLITS}
+    worst = max(_SPLITS, key=lambda side: abs(shares[side] - asked[side]))
+    if abs(shares[worst] - asked[worst]) <= UNEVEN:
+        return []
+    return [
+        f"{step.title}: {worst} has {shares[worst]:.0%} of the rows where {asked[worst]:.0%} are "
+        "asked for; groups and near duplicates stay whole, and old rows keep their sides"
+    ]
 
 
 def in_order(splits: Iterable[str]) -> list[str]:
