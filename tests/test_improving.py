@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 import polars as pl
@@ -165,6 +167,18 @@ def test_a_gain_that_is_sure_stands_before_a_larger_one_that_is_not():
 
 def unknown_action() -> Action:
     return Action("unknown", "", unknown("nobody knows"))
+
+
+def test_what_makes_it_worse_is_no_advice(toys):
+    found = improve(toys / "toys.yaml", out=toys / "v", try_out=False, workers=1)
+    gains = (Gain(2.0, 0.5, 3.0, "tried out", "x"), Gain(-2.0, -3.0, -0.5, "tried out", "x"))
+    both = [Action(name, "do it", gain) for name, gain in zip("ab", gains, strict=True)]
+
+    lines = repr(replace(found, actions=tuple(both))).splitlines()
+
+    warned = lines.index("tried out, and worse than leaving it as it is:")
+    assert lines.index("  1. a: do it  (for people)") < warned
+    assert warned + 1 == lines.index("  2. b: do it  (for people)")
 
 
 def test_another_recipe_file_is_never_overwritten(toys):

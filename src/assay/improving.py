@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 
 from assay.component import using
 from assay.engine import Engine
-from assay.errors import AssayError, RecipeError, nearest
+from assay.errors import AssayError, RecipeError
 from assay.evaluation.evaluate import score
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import hold_out
@@ -23,7 +23,7 @@ from assay.recipe import Recipe, Use, load
 from assay.remote import placed
 from assay.rows import ROW_ID, as_pandas
 from assay.slices.actions import Action, data_actions, ranked, slice_actions, suspect_action
-from assay.slices.changing import changed_recipe, name_of, write_recipe
+from assay.slices.changing import changed_recipe, name_of, wanted, write_recipe
 from assay.slices.diagnosing import Diagnosis, aligned, diagnose
 from assay.slices.gains import Gain, Trial, alone, trial, unknown
 from assay.slices.losses import losses
@@ -128,13 +128,15 @@ class Improvement:
         told = f"{value:.4g}{ends}" if value is not None else "not known"
         lines = [f"{self.model} on {self.version.title}: {self.metric} {told}", ""]
         for rank, one in enumerate(self.actions, 1):
+            if one.gain.worse and not any(before.gain.worse for before in self.actions[: rank - 1]):
+                lines += ["", "tried out, and worse than leaving it as it is:"]
             mark = "" if one.change else "  (for people)"
             lines += [f"{rank:>3}. {one.name}: {one.says}{mark}", f"     gain {one.gain}"]
         if not self.actions:
             lines.append("Nothing was found that would make it better.")
         if self.applied:
-            lines += ["", f"applied {self.applied.action}: {self.applied.verdict}"]
-            lines += [f"  {self.applied.sentence}"]
+            head = f"applied {self.applied.action}: {self.applied.verdict}"
+            lines += ["", head, f"  {self.applied.sentence}"]
             lines += [f"  recipe {self.applied.recipe}"] if self.applied.recipe else []
         return "\n".join([*lines, *self.notes])
 
@@ -216,7 +218,7 @@ def improve(  # noqa: PLR0913 - the options of `assay improve`, one to one
         found = _weighed(loaded, outcome, model, try_out, Path(out), workers, report)
         if apply is None:
             return found
-        action = _wanted(found.actions, apply)
+        action = wanted(found.actions, apply)
         changed = changed_recipe(loaded, action)
         path = write_recipe(recipe, changed, action, Path(out))
         after = run(changed, functions=functions, **again)  # type: ignore[arg-type]
@@ -304,20 +306,6 @@ def _predictions(outcome: Outcome) -> pl.DataFrame:
 
 def _asked(recipe: Recipe, title: str) -> Use | str:
     return next((use for use in recipe.metrics if use.title == title), title)
-
-
-def _wanted(actions: Sequence[Action], name: str) -> Action:
-    fit = {one.name: one for one in reversed(actions) if one.change}
-    if name in fit:
-        return fit[name]
-    there = any(one.name == name for one in actions)
-    raise RecipeError(
-        f"The action {name!r} cannot be applied: it needs people or new rows."
-        if there
-        else f"There is no action {name!r}.",
-        allowed=fit or "nothing was found that a recipe could do",
-        hint=nearest(name, fit),
-    )
 
 
 def _measured(

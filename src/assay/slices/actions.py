@@ -89,8 +89,7 @@ def ranked(actions: Sequence[Action]) -> tuple[Action, ...]:
     def place(one: Action) -> tuple[bool, bool, bool, bool, float]:
         gain = one.gain
         sure = gain.low is not None and gain.low > 0 and gain.kind != "upper bound"
-        worse = gain.high is not None and gain.high < 0
-        return not one.urgent, worse, not sure, gain.value is None, -(gain.value or 0.0)
+        return not one.urgent, gain.worse, not sure, gain.value is None, -(gain.value or 0.0)
 
     return tuple(sorted(actions, key=place))
 

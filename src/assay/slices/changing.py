@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from assay.component import find
+from assay.errors import RecipeError, nearest
 from assay.recipe import Recipe, load
 from assay.slices.actions import Action
 from assay.storage import write_atomically
@@ -75,3 +76,22 @@ def write_recipe(recipe: Any, changed: Recipe, action: Action, out: Path) -> Pat
         target, number = folder / f"{stem}.improved-{number}.yaml", number + 1
     write_atomically(target, text.encode())
     return target
+
+
+def wanted(actions: Sequence[Action], name: str) -> Action:
+    """The action of a name that a recipe can do.
+
+    Raises:
+        RecipeError: there is none, or it needs people.
+    """
+    fit = {one.name: one for one in reversed(actions) if one.change}
+    if name in fit:
+        return fit[name]
+    there = any(one.name == name for one in actions)
+    raise RecipeError(
+        f"The action {name!r} cannot be applied: it needs people or new rows."
+        if there
+        else f"There is no action {name!r}.",
+        allowed=fit or "nothing was found that a recipe could do",
+        hint=nearest(name, fit),
+    )

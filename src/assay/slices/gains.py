@@ -45,6 +45,11 @@ class Gain:
     kind: Kind
     how: str
 
+    @property
+    def worse(self) -> bool:
+        """Whether it is sure that the metric would get worse."""
+        return self.high is not None and self.high < 0
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return dict(vars(self))
