@@ -20,6 +20,7 @@ from assay.monitoring.labels import labels_from
 from assay.monitoring.reference import reference_of
 from assay.monitoring.sequential import LEVEL
 from assay.monitoring.trends import clock, trends
+from assay.remote import placed
 from assay.reporting.monitoring import render_monitoring
 from assay.reporting.words import p_value
 from assay.rows import as_pandas
@@ -119,6 +120,7 @@ class Followed:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
+@placed
 def monitored(against: Version | str | Path, *, out: str | Path = "versions") -> Followed:
     """Say what the history of a version's batches says by now, and write its report again.
 
@@ -149,6 +151,7 @@ def monitored(against: Version | str | Path, *, out: str | Path = "versions") ->
         return _followed(version, past, history.reference(version.title))
 
 
+@placed
 def monitor_labels(
     labels: Any, *, against: Version | str | Path, out: str | Path = "versions",
     model: str = "best",
