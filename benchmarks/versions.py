@@ -28,8 +28,9 @@ import json, resource, sys, time
 import assay
 start = time.perf_counter()
 counts = assay.diff(sys.argv[1], sys.argv[2], out=sys.argv[3]).counts
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-print(json.dumps({"seconds": time.perf_counter() - start, "memory_gb": memory, **counts}))
+found = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time()}
+found["memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(json.dumps({**found, **counts}))
 """
 
 

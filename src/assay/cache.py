@@ -123,9 +123,9 @@ class Cache:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StorageError(
-                    "A build is at work here.",
+                    "A build is at work here, or versions are being taken away.",
                     where=str(self.folder.parent),
-                    hint="try again when it has ended",
+                    hint="try again when that has ended",
                 ) from None
             yield
 

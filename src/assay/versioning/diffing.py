@@ -16,7 +16,7 @@ from assay.tracking.recipes import changes
 from assay.version import Version, open_version
 from assay.versioning.difference import Difference
 from assay.versioning.effects import effect
-from assay.versioning.reasons import GONE, NEW, REASON, TWIN, absences, causes
+from assay.versioning.reasons import GONE, NEW, REASON, TWIN, absences, causes, listed
 from assay.versioning.rows import HASH, MADE, SPLIT, Rows, apart, changed_fields, shared
 from assay.versioning.scores import side_by_side
 
@@ -268,14 +268,8 @@ def _table(parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             )
         )
     if parts["changed"].height:
-        by_row = (
-            parts["changed"]
-            .group_by(ROW_ID, maintain_order=True)
-            .agg(
-                pl.col("field").str.join(", ").alias("fields"),
-                pl.col("cause").unique(maintain_order=True).str.join(", ").alias(REASON),
-            )
-        )
+        cells = parts["changed"].select(ROW_ID, fields="field", **{REASON: "cause"})
+        by_row = listed(cells, [ROW_ID], "fields", REASON)
         frames.append(by_row.with_columns(change=pl.lit("changed")))
     frames.append(
         parts["moved"].select(

@@ -101,12 +101,21 @@ def _told(version: Version, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFr
     )
     touched = (
         lines.filter(pl.col("action") != "read")
-        .select(ROW_ID, field.alias("field"), "step")
+        .select(ROW_ID, field.alias("field"), pl.col("step").alias("steps"))
         .explode("field")
-        .group_by(ROW_ID, "field", maintain_order=True)
-        .agg(pl.col("step").unique(maintain_order=True).str.join(", ").alias("steps"))
+        .unique(maintain_order=True)
     )
+    touched = listed(touched, [ROW_ID, "field"], "steps")
     return read, touched
+
+
+def listed(frame: pl.DataFrame, by: list[str], *names: str) -> pl.DataFrame:
+    """One line for each of `by`, the different texts of each named column with commas between."""
+    # Nearly all stand alone, and joining texts is what costs.
+    several = frame.select(pl.struct(by).is_duplicated()).to_series()
+    texts = [pl.col(name).unique(maintain_order=True).str.join(", ") for name in names]
+    joined = frame.filter(several).group_by(by, maintain_order=True).agg(texts)
+    return pl.concat([frame.filter(~several).select(*by, *names), joined])
 
 
 def _asked_differently(a: Version, b: Version) -> list[str]:
