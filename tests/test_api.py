@@ -32,7 +32,7 @@ RENAMED = {
     },
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do
-ONLY_PYTHON = {"progress"}
+ONLY_PYTHON = {"progress", "tell"}
 
 
 def test_public_names_are_pinned():

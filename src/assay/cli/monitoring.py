@@ -69,7 +69,7 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold new data against a version: schema, contract, drift, performance, over time."""
+    """Hold new data against a version, now and over time."""
     floors = _floors(floor or [])
     if replay:
         with shown_progress(quiet) as progress:
