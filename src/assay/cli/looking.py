@@ -31,7 +31,7 @@ from assay.cli.shared import (
 
 @app.command()
 def check(
-    source: Annotated[str, typer.Argument(help="A file, glob or folder.")],
+    source: Annotated[str, typer.Argument(help="A file, glob, folder or URL.")],
     recipe: Annotated[Path, typer.Option(help="The recipe with the contract.")] = DEFAULT_RECIPE,
     workers: Workers = None,
     json: Json = False,
@@ -102,7 +102,7 @@ def explain(
 
 @app.command()
 def inspect(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.inspect`
-    source: Annotated[str | None, typer.Argument(help="A file, glob or folder.")] = None,
+    source: Annotated[str | None, typer.Argument(help="A file, glob, folder or URL.")] = None,
     target: Annotated[str | None, typer.Option(help="The column that models learn.")] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="Fields, target and source are taken from it.")

@@ -33,7 +33,7 @@ from assay.cli.shared import (
 
 @app.command()
 def init(
-    source: Annotated[str, typer.Argument(help="A file, glob or folder.")],
+    source: Annotated[str, typer.Argument(help="A file, glob, folder or URL.")],
     target: Annotated[str | None, typer.Option(help="The column that models learn.")] = None,
     out: Annotated[Path, typer.Option(help="The recipe to write.")] = DEFAULT_RECIPE,
     json: Json = False,

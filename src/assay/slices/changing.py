@@ -10,6 +10,7 @@ import yaml
 
 from assay.component import find
 from assay.errors import RecipeError, nearest
+from assay.places import is_place
 from assay.recipe import Recipe, load
 from assay.slices.actions import Action
 from assay.storage import write_atomically
@@ -65,7 +66,7 @@ def write_recipe(recipe: Any, changed: Recipe, action: Action, out: Path) -> Pat
         path = Path(recipe)
         data, _ = parse(path.read_text(encoding="utf-8-sig"), str(path))
         body, folder, stem = _changed(data, action), path.parent, path.stem
-    elif isinstance(changed.source, str | list):
+    elif isinstance(changed.source, str | list) or is_place(changed.source):
         body, folder, stem = changed.plain(), out / changed.name, "recipe"
     else:
         return None
