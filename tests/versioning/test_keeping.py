@@ -201,6 +201,28 @@ def test_damaged_versions_are_left_to_look_at(tmp_path):
         assay.prune("absent", keep=1, out=tmp_path)
 
 
+def test_nothing_goes_where_the_tags_cannot_be_read(tmp_path):
+    numbered(tmp_path)
+    (tmp_path / "t" / "tags.json").write_text("{")
+    with pytest.raises(VersionError, match="tags cannot be read"):
+        assay.prune(keep=1, out=tmp_path, yes=True)
+    assert len(assay.versions(out=tmp_path)) == 4
+
+
+def test_a_full_disk_restores_nothing_and_leaves_nothing(own, monkeypatch):
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        assay.restore("offers/v1", out=own)
+    with pytest.raises(StorageError, match="disk is full"):
+        assay.restore("offers/v1", out=own, to=own / "copy")
+    assert ids(own) == ["v1", "v2", "v3"]
+    assert not [*own.glob("offers/.building-*"), *own.glob(".copy*")]
+
+
 def test_lineage_is_walked_both_ways_from_every_end(folder, tmp_path):
     out = folder / "versions"
     version = assay.versions("offers", out=out)[1]
@@ -242,6 +264,8 @@ def test_lineage_goes_through_versions_that_were_pruned(tmp_path):
     parents = [node for node in newest.made_of if node.kind == "version"]
     assert [node.facts["pruned"] for node in parents] == [True, True]
     assert parents[-1].title == first
+    next((tmp_path / "t" / "pruned").glob("v1-*")).write_text("{")
+    assert len(assay.lineage("t", out=tmp_path).made_of) < len(newest.made_of)
 
 
 def test_a_missing_folder_has_no_versions_and_says_so(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def recipe_digest(recipe: Mapping[str, Any]) -> str:
 
 def _manifests(home: Path) -> Iterator[tuple[Mapping[str, Any], Path | None]]:
     for file in sorted((home / PRUNED).glob("*.json")):
-        yield orjson.loads(file.read_bytes()), None
+        # One that is damaged is no worse than one that is not there.
+        with suppress(orjson.JSONDecodeError):
+            yield orjson.loads(file.read_bytes()), None
     for version in listing(home.parent, home.name):
         try:
             yield version.manifest, version.path
