@@ -122,6 +122,8 @@ def _told(decision: Mapping[str, Any]) -> str:
         return f"read from {decision['note']}, line {value:,.0f}"
     if action == "split":
         return f"{step}: put into {decision['note']}"
+    if action == "corrected":
+        return f"corrected at the source: {decision['note']}"
     if action == "changed":
         return f"{step}: changed {decision['note']}"
     if action == "added":

@@ -2,7 +2,8 @@
 
 One line is one decision: `row_id`, `position` (0 reading, 1 the contract, then the recipe's steps),
 `step`, `action`, `rule`, `value`, `threshold`, `twin` (the row kept in its stead) and `note`.
-Actions are `read`, `changed`, `nulled`, `set aside`, `split`, and for a synthetic row `added`: its
+Actions are `read`, `corrected` (the source says something else than in the version before),
+`changed`, `nulled`, `set aside`, `split`, and for a synthetic row `added`: its
 `twin` is the row that it was made from. Where ids are keys, the line `read` has the hash of the
 row's `content` as it came, so that a row corrected at the source is told from a step that changed.
 """

@@ -161,6 +161,11 @@ class Recipe(_Strict):
     id: Names = Field(
         default=[], description="key columns; without them a row's id is its content's hash"
     )
+    newest: str | None = Field(
+        default=None,
+        description="a column or SQL expression: of rows with one key, that counts for which it is "
+        "highest",
+    )
     target: str | None = Field(default=None, description="what models learn")
     task: Literal["number", "class"] | None = Field(
         default=None, description="what the target is; taken from its type when not given"
@@ -197,6 +202,8 @@ class Recipe(_Strict):
             )
         if self.target and self.inputs and self.target in self.inputs:
             raise ValueError(f"the target {self.target!r} is also an input, so it would leak")
+        if self.newest and not self.id:
+            raise ValueError("`newest` chooses among rows with one key, and `id` names no key")
         if self.models and not self.target:
             raise ValueError("models need a `target` to learn")
         return self

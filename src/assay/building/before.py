@@ -34,6 +34,39 @@ class Before:
         return found.select("_was", "_was_fold")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the version before read under each key.
+
+    Attributes:
+        version: its id.
+        rows: `_row` and `_told`, the hash of the row as it came that counted for the key.
+        contents: the hashes of all its rows as they came.
+    """
+
+    version: str
+    rows: pl.DataFrame
+    contents: pl.Series
+
+    def of(self, rows: pl.DataFrame) -> pl.Series:
+        """For some rows, the hash of what counted for their keys; null for new keys."""
+        return rows.select(ROW).join(self.rows, on=ROW, how="left", maintain_order="left")["_told"]
+
+
+def told(out: Path, name: str, plan: Plan) -> Told | None:
+    """What the newest version under `out` read by the same key and the same columns."""
+    if not plan.id:
+        return None
+    for version in reversed(versions.whole(out, name)):
+        same = version.manifest["recipe"].get("id", []) == list(plan.id)
+        if same and version.manifest.get("columns") == list(plan.fields):
+            lines = version.ledger().filter(pl.col("action") == "read")
+            found = lines.select(ROW_ID, _told=pl.col("content")).collect()
+            rows = found.select(text_hash(found[ROW_ID]).alias(ROW), "_told")
+            return Told(version.id, rows.unique(ROW), found["_told"])
+    return None
+
+
 def former(out: Path, name: str, plan: Plan) -> Before | None:
     """The newest version under `out` whose rows were split in the same way, if there is one.
 

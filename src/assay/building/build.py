@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from assay import version as versions
 from assay.building import card
-from assay.building.before import former
+from assay.building.before import former, told
 from assay.building.certificate import FITTING
 from assay.building.decide import decide, require_rows
 from assay.building.joining import merge_exports
@@ -158,7 +158,8 @@ class _Builder:
         if certified and beside:
             warm(FITTING, workers=self.workers, tasks=len(prepared))
         before = former(out, self.recipe.name, plan)
-        table, gone = decide(prepared, plan, self.cache, others=others, before=before)
+        last = told(out, self.recipe.name, plan)
+        table, gone = decide(prepared, plan, self.cache, others=others, before=before, told=last)
         late = learn(table, prepared, plan, self.cache)
         require_rows(table, prepared, plan, self.cache)
         self.progress("decide", 1, 1)
@@ -298,6 +299,7 @@ class _Builder:
                 self.recipe.target,
                 self.recipe.inputs,
                 self.recipe.certificate,
+                self.recipe.newest,
             ]
         )
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.building.before import Before
+from assay.building.before import Before, Told
 from assay.building.plan import CONTRACT, FOLD, Plan, Step, narrow_name
-from assay.building.prepare import CONTENT, DECIDED, WATCHED
+from assay.building.prepare import CONTENT, DECIDED, NEWEST, WATCHED
 from assay.building.watch import distribution, is_watched
 from assay.building.wide import WideParts
 from assay.cache import Cache
@@ -20,6 +20,7 @@ from assay.component import Sketches
 from assay.errors import RecipeError, SourceError, VersionError
 from assay.rows import ROW, hex_ids, text_hash
 
+CORRECTED = "_corrected"
 AT = "_at"  # a row's place in the whole table
 DEFAULT_SPLIT = "train"
 
@@ -38,6 +39,8 @@ class Table:
             `threshold`, `twin`.
         bounds: where each shard starts, and the end.
         before: `_was` and `_was_fold`, the rows' sides in the version before, where there is one.
+        corrected: for rows of which the source says something else than in the version before,
+            that version's id.
         shown: for steps that sample, balance or augment, the target before and after.
     """
 
@@ -49,6 +52,7 @@ class Table:
     fold: pl.Series
     found: list[pl.DataFrame] = field(default_factory=list)
     before: pl.DataFrame | None = None
+    corrected: pl.Series | None = None
     shown: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def slices(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
@@ -56,6 +60,9 @@ class Table:
         outcome = self.narrow.select(ROW, DECIDED).with_columns(
             pl.Series("_copy", self.copies), self.split.alias("_split"), self.fold.alias(FOLD)
         )
+        none = pl.repeat(None, outcome.height, dtype=pl.String, eager=True)
+        corrected = none if self.corrected is None else self.corrected
+        outcome = outcome.with_columns(corrected.alias(CORRECTED))
         found = pl.concat(self.found).sort(AT, "position") if self.found else _no_decisions()
         places = found[AT].to_numpy()
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
@@ -75,6 +82,7 @@ def decide(
     *,
     others: Mapping[int, Mapping[str, Sketches]] | None = None,
     before: Before | None = None,
+    told: Told | None = None,
 ) -> tuple[Table, Any]:
     """Number the ids, apply the whole-table steps in order and give every row its split.
 
@@ -84,18 +92,24 @@ def decide(
         cache: where the shards' narrow columns lie.
         others: for each step that looks at another source, its parameter's rows there.
         before: where the rows stood in the version before.
+        told: what the version before read under each key.
 
     Returns:
         The table, and for each shard the final `_row` and `_copy` of the rows already gone.
     """
     narrow = pl.concat([_read(cache, shard, "narrow", None) for shard in prepared], rechunk=True)
     identity = [ROW, CONTENT] if plan.id else [ROW]
+    if plan.id:
+        newest = pl.col(NEWEST) if plan.newest else pl.lit(None, dtype=pl.Float64)
+        narrow = narrow.with_columns(newest.alias(NEWEST))
+        identity.append(NEWEST)
     # A row that broke the contract must not take its key from one that did not.
     gone = pl.concat([_read(cache, shard, "gone", [ROW]) for shard in prepared]).with_columns(
-        pl.lit(2**64 - 1, dtype=pl.UInt64).alias(name) for name in identity[1:]
+        pl.lit(2**64 - 1, dtype=pl.UInt64).alias(name) for name in identity[1:2]
     )
     bounds = np.concatenate([[0], np.cumsum([shard["rows"] for shard in prepared])])
-    rows, copies = _numbered(pl.concat([narrow.select(identity), gone], rechunk=True))
+    every = pl.concat([narrow.select(identity), gone], how="diagonal", rechunk=True)
+    rows, copies, superseded = _numbered(every, told)
     height = narrow.height
     table = Table(
         narrow.with_columns(rows[:height]),
@@ -107,7 +121,11 @@ def decide(
         before=before.of(rows[:height]) if before else None,
     )
     if plan.id:
-        _one_row_an_id(table, narrow[ROW])
+        _one_row_an_id(table, narrow[ROW], superseded[:height])
+        if told is not None:
+            now, then = narrow[CONTENT], told.of(narrow)
+            anew = (then != now).fill_null(False) & pl.Series(copies[:height] == 1)
+            table.corrected = pl.select(pl.when(anew).then(pl.lit(told.version))).to_series()
     for column in plan.unique:
         _unique(table, column)
     wide = WideParts(cache, [shard["key"] for shard in prepared], bounds)
@@ -139,28 +157,56 @@ def _read(
     return pl.read_ipc(cache.path(shard["key"], f"{part}.arrow"), columns=columns)
 
 
-def _numbered(rows: pl.DataFrame) -> tuple[pl.Series, npt.NDArray[np.uint32]]:
+Copies = npt.NDArray[np.uint32]
+
+
+def _numbered(rows: pl.DataFrame, told: Told | None) -> tuple[pl.Series, Copies, pl.Series]:
     """Tell rows of the same id apart: the first keeps it, the others get one that says which.
 
-    Rows of the same content are interchangeable, so it does not matter which comes first; rows of
-    the same key are taken in the order of their content's hash.
+    Rows of the same content are interchangeable, so it does not matter which comes first. Of rows
+    of the same key that comes first which is newest; then one that the version before had not
+    read, which is a correction; then the one that counted there; then the order of their hashes.
+
+    Returns:
+        The final ids, the number of each copy, and which rows are superseded by a newer one.
     """
     ids = rows[ROW]
     copies = np.ones(len(ids), dtype=np.uint32)
+    superseded = pl.repeat(False, len(ids), dtype=pl.Boolean, eager=True)
     again = ~ids.is_first_distinct()
     if not again.any():
-        return ids, copies
+        return ids, copies, superseded
     repeated = rows.with_row_index(AT).filter(ids.is_in(ids.filter(again).implode()))
-    order = [CONTENT, AT] if CONTENT in rows.columns else [AT]
-    numbered = repeated.sort(order).with_columns(
-        (pl.int_range(pl.len()).over(ROW) + 1).alias("copy")
-    )
+    if CONTENT in rows.columns:
+        repeated = _in_precedence(repeated, told)
+    numbered = repeated.with_columns((pl.int_range(pl.len()).over(ROW) + 1).alias("copy"))
     later = numbered.filter(pl.col("copy") > 1)
     places = later[AT].to_numpy()
     copies[places] = later["copy"].to_numpy()
+    if CONTENT in rows.columns:
+        superseded = superseded.scatter(later[AT], later["superseded"])
     values = ids.to_numpy().copy()
     values[places] = text_hash(hex_ids(later[ROW]) + "#" + later["copy"].cast(pl.String)).to_numpy()
-    return pl.Series(ROW, values), copies
+    return pl.Series(ROW, values), copies, superseded
+
+
+def _in_precedence(rows: pl.DataFrame, told: Told | None) -> pl.DataFrame:
+    """Rows of repeated keys, the one that counts first, and which are `superseded` by it."""
+    known = pl.repeat(1, rows.height, dtype=pl.Int8, eager=True)
+    if told is not None:
+        seen = rows[CONTENT].is_in(told.contents.implode())
+        counted = (told.of(rows) == rows[CONTENT]).fill_null(False)
+        known = seen.cast(pl.Int8) + (seen & ~counted).cast(pl.Int8)
+    # A row that broke the contract has no content here, and comes last.
+    gone = rows[CONTENT] == 2**64 - 1
+    newest = rows[NEWEST].fill_nan(None) if rows[NEWEST].dtype.is_float() else rows[NEWEST]
+    rows = rows.with_columns(newest, known.alias("known"), gone.alias("gone"))
+    order = ["gone", NEWEST, "known", CONTENT, AT]
+    rows = rows.sort(order, descending=[False, True, False, False, False], nulls_last=True)
+    first = rows.select(pl.col(NEWEST, "known").first().over(ROW))
+    older = first[NEWEST].ne_missing(rows[NEWEST])
+    corrected = (first["known"] == 0) & (rows["known"] > 0)
+    return rows.with_columns((~rows["gone"] & (older | corrected)).alias("superseded"))
 
 
 def watched_values(table: Table, position: int) -> pl.Series:
@@ -243,15 +289,19 @@ def _scattered(into: pl.Series, at: pl.Series, values: pl.Series) -> pl.Series:
     return into.scatter(at.filter(given), values.filter(given).cast(into.dtype))
 
 
-def _one_row_an_id(table: Table, before: pl.Series) -> None:
-    """Of several rows with one key, keep the first; they stand in the order of their content."""
+def _one_row_an_id(table: Table, before: pl.Series, superseded: pl.Series) -> None:
+    """Of several rows with one key, keep the first."""
     here = alive(table, CONTRACT)
     again = pl.Series(table.copies > 1).filter(here)
     decisions = (
         before.filter(here)
         .to_frame("twin")
         .select(
-            pl.when(again).then(pl.lit("duplicate id")).alias("rule"),
+            pl.when(again & superseded.filter(here))
+            .then(pl.lit("superseded"))
+            .when(again)
+            .then(pl.lit("duplicate id"))
+            .alias("rule"),
             pl.when(again).then(pl.col("twin")).alias("twin"),
         )
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import assay
 from assay import ledger
@@ -94,6 +95,7 @@ def describe(
         "reasons": reasons,
         "splits": {split: splits[split] for split in in_order(splits)},
         "fields": profile.merge(profiles, late.fields, folder),
+        "columns": list(plan.fields),
         "dropped": late.dropped,
         "folds": table.fold.drop_nulls().n_unique() or None,
         "files": sorted(files, key=lambda file: (_rank(file["split"]), file["path"])),
@@ -105,6 +107,7 @@ def describe(
         "notes": [
             *dict.fromkeys(note for shard in prepared for note in shard["notes"]),
             *_uneven(plan, table),
+            *_about_keys(recipe, table, reasons),
         ],
     }
 
@@ -124,6 +127,22 @@ def _uneven(plan: Plan, table: Table) -> list[str]:
         f"{step.title}: {worst} has {shares[worst]:.0%} of the rows where {asked[worst]:.0%} are "
         "asked for; groups and near duplicates stay whole, and old rows keep their sides"
     ]
+
+
+def _about_keys(recipe: Recipe, table: Table, reasons: Mapping[str, int]) -> Iterator[str]:
+    """What is to be known of rows that changed at the source, and of keys that stand twice."""
+    corrected = table.corrected.drop_nulls() if table.corrected is not None else pl.Series()
+    if len(corrected):
+        yield (
+            f"{len(corrected):,} rows were corrected at the source since {corrected[0]}; "
+            "`assay diff` shows what they said"
+        )
+    count = reasons.get("contract: duplicate id", 0)
+    if count and not recipe.newest:
+        yield (
+            f"{count:,} rows have the key of another one, and nothing says which of them counts: "
+            "name a column with `newest`"
+        )
 
 
 def in_order(splits: Iterable[str]) -> list[str]:
@@ -150,6 +169,7 @@ def _version_hash(recipe: Recipe, plan: Plan, written: Shards) -> str:
     steps = [[step.name, step.decisive] for step in plan.steps]
     exports = [use.plain() for use in recipe.exports]
     asked = [fields, dict(plan.rules), plan.id, steps, exports, recipe.seed]
+    asked += [recipe.newest] if recipe.newest else []
     sha.update(digest(asked).encode())
     return sha.hexdigest()
 

@@ -26,7 +26,7 @@ RESERVED = frozenset(
     for name in (
         *("row", "index", "decided", "content", "line", "text", "cluster", "split", "copy"),
         *("source", "step", "rule", "value", "threshold", "twin", "note", "was", "was_fold"),
-        *("parent", "synthetic"),
+        *("parent", "synthetic", "corrected", "told"),
     )
 )
 FOLD, PARENT = "fold", "parent_id"
@@ -139,6 +139,7 @@ class Plan:
     id: tuple[str, ...]
     steps: tuple[Step, ...]
     target: str | None = None
+    newest: str | None = None
 
     @property
     def table_steps(self) -> list[Step]:
@@ -193,6 +194,7 @@ class Plan:
                 if step.component.data != "kept"
             ],
             "watched": self.watched,
+            "newest": self.newest,
         }
 
 
@@ -274,7 +276,9 @@ def make_plan(recipe: Recipe, surveyed: Mapping[str, frozenset[str]]) -> Plan:
         steps.append(step)
     made = {name: spec for step in steps for name, spec in step.makes.items()}
     _known("inputs", recipe.inputs or [], {**fields, **made})
-    return Plan(fields, recipe.rules, tuple(recipe.id), tuple(steps), recipe.target)
+    if recipe.newest:
+        _known("newest", parse_expression(recipe.newest).meta.root_names(), fields)
+    return Plan(fields, recipe.rules, tuple(recipe.id), tuple(steps), recipe.target, recipe.newest)
 
 
 def _filled(

@@ -18,6 +18,7 @@ from assay.sources.shards import Loaded, Shard, fingerprint, load
 
 INDEX, DECIDED, CONTENT, LINE, TEXT = "_index", "_decided", "_content", "_line", "_text"
 WATCHED = narrow_name(READ, "target")
+NEWEST = narrow_name(READ, "newest")
 NOTE_LENGTH = 200
 
 
@@ -106,6 +107,8 @@ def prepare(loaded: Loaded, plan: Plan, cache: Cache, key: str) -> dict[str, Any
     stop = _hold_against_contract(work, plan, loaded)
     if plan.id:
         work.in_sight = True
+    if plan.newest:
+        work.see(evaluate_expression(work.rows, plan.newest), NEWEST)
     for column in plan.unique:
         work.see(key_hash(work.rows, [column]), narrow_name(CONTRACT, column))
     for step in plan.steps:

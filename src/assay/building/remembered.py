@@ -7,7 +7,6 @@ the rows that whole-table steps set aside. One more copy of an old row changes t
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from assay.cache import BUILDING, Cache, code_version
 from assay.component import find
 from assay.exports.part import restored
 from assay.recipe import digest
+from assay.rows import content_hash
 
 if TYPE_CHECKING:
     from assay.building.write import Task, Writing
@@ -43,7 +43,10 @@ def keys(writing: Writing, task: Task) -> dict[str, str]:
     ]
     at = task.outcome.with_row_index("_at")
     stays = at[DECIDED].is_null()
-    kept = [at.filter(stays), task.changed.filter(stays) if task.changed.width else task.changed]
+    kept = [
+        at.filter(stays).drop("_corrected"),
+        task.changed.filter(stays) if task.changed.width else task.changed,
+    ]
     added = [(position, frame_hash(rows)) for position, rows in task.added]
     named = task.decisions["twin"].drop_nulls().unique().sort().to_list() if writing.twins else []
     twins = [writing.twins.get(twin) for twin in named]
@@ -58,10 +61,11 @@ def keys(writing: Writing, task: Task) -> dict[str, str]:
 
 
 def frame_hash(frame: pl.DataFrame) -> str:
-    """A hash of a frame's columns and values."""
-    packed = io.BytesIO()
-    frame.rechunk().write_ipc(packed, compression="uncompressed")
-    return xxhash.xxh3_128(packed.getbuffer()).hexdigest()
+    """A hash of a frame's columns and of its values in their order."""
+    state = xxhash.xxh3_128(repr(frame.schema).encode())
+    # Not the bytes in memory, of which equal frames may have other ones.
+    state.update(content_hash(frame).to_numpy().tobytes())
+    return state.hexdigest()
 
 
 def recalled(cache: Cache, key: str, folder: Path, places: Mapping[str, str]) -> Any:

@@ -20,6 +20,7 @@ from assay.recipe import FieldSpec
 from assay.rows import ROW, ROW_ID, content_hash, hex_ids
 
 COPY, SPLIT, SOURCE, MADE_BY = "_copy", "_split", "_source", "_synthetic"
+CORRECTED = "_corrected"
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Writing:
     def _rows(self, task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
         rows = pl.read_ipc(self.cache.path(task.key, "rows.arrow"))
         gone = pl.read_ipc(self.cache.path(task.key, "gone.arrow"))
-        rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT, FOLD))
+        rows = rows.with_columns(task.outcome.select(ROW, COPY, DECIDED, SPLIT, FOLD, CORRECTED))
         rows = rows.with_columns(
             # A row that is out is kept in quarantine as it came.
             pl.when(pl.col(DECIDED).is_null())
@@ -232,7 +233,13 @@ class Writing:
             pl.lit("changed").alias("action"),
             *("position", "note"),
         )
-        lines = pl.concat([read, early, late, changed, split], how="diagonal_relaxed")
+        corrected = rows.filter(pl.col(CORRECTED).is_not_null()).select(
+            INDEX,
+            pl.lit(READ, dtype=pl.Int16).alias("position"),
+            pl.lit("corrected").alias("action"),
+            (pl.lit("other content than in ") + pl.col(CORRECTED)).alias("note"),
+        )
+        lines = pl.concat([read, corrected, early, late, changed, split], how="diagonal_relaxed")
         lines = lines.join(all_rows.select(ROW_ID, INDEX, DECIDED), on=INDEX, how="left")
         # What a later step said of a row that was already out is not part of its story.
         lines = lines.filter(pl.col("position") <= pl.col(DECIDED).fill_null(last))
