@@ -23,7 +23,7 @@ from assay.remote import placed
 from assay.rows import as_pandas
 from assay.sharing import hashes, is_pointer, share
 from assay.storage import locked, remove_if_abandoned, sync, write_atomically
-from assay.tags import tagged
+from assay.tags import read_tags, tagged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,6 +187,12 @@ class Version:
         }
 
     @property
+    def tags(self) -> list[str]:
+        """The names that people gave it."""
+        found = read_tags(self.path.parent)
+        return [name for name, tag in found.items() if tag.version == self.id]
+
+    @property
     def runs(self) -> list[Path]:
         """The folders of its evaluations, the newest last."""
         # Whoever was restored has the evaluations of the one with the same rows.
@@ -209,7 +215,9 @@ class Version:
         """One line for a list of versions whose longest title has so many characters."""
         if problem := self.damage():
             return f"{self.title:<{width}}  damaged: {problem.splitlines()[0]}"
-        return f"{self.title:<{width}}  {self.manifest['rows']['kept']:>12,} rows  {self._parts()}"
+        named = "".join(f"  [{name}]" for name in self.tags)
+        rows = self.manifest["rows"]["kept"]
+        return f"{self.title:<{width}}  {rows:>12,} rows  {self._parts()}{named}"
 
     def _parts(self) -> str:
         return ", ".join(f"{split} {count:,}" for split, count in self.splits.items())

@@ -99,6 +99,7 @@ def test_tags_are_given_listed_and_taken_away(own):
     assert {name: tag.version[:2] for name, tag in assay.tag(out=own).tags.items()} == {
         "offers/accepted": "v2", "offers/shipped": "v1",
     }  # fmt: skip
+    assert assay.versions("offers", out=own)[0].line().endswith("[shipped]")
     assert "to the customer" in repr(assay.tag("offers/shipped", out=own))
     assay.tag("offers", "shipped", out=own, remove=True)
     assert list(assay.tag(out=own).tags) == ["offers/accepted"]
