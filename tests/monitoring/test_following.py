@@ -107,6 +107,8 @@ def test_performance_is_estimated_first_and_realised_when_labels_come(version, t
     trends = {(one["about"], one["name"]): one for one in followed.trends}
     trend = trends["performance", "tabular_linear mae"]
     assert trend["alarm"] and trend["since"]["name"] == "day 2"
+    mean, low, high = trend["so_far"]
+    assert low < mean < high and mean == pytest.approx(1.4, abs=0.25)
     assert followed.verdict == "fail"
     assert "of tabular_linear has changed, most likely since day 2" in followed.report.read_text()
     told = {number: figure["alarm"] for number, one in enumerate(followed.batches)

@@ -13,7 +13,16 @@ import numpy as np
 from assay.evaluation.compare import usual_margin
 from assay.monitoring.changes import Change, change_of, run_since
 from assay.monitoring.history import Batch
-from assay.monitoring.sequential import LEVEL, e_bh, of_counts, of_p_values, of_values
+from assay.monitoring.sequential import (
+    LEVEL,
+    Floats,
+    e_bh,
+    mean_sequence,
+    of_counts,
+    of_p_values,
+    of_values,
+    share_sequence,
+)
 
 Finding = dict[str, Any]
 AHEAD = timedelta(days=1)
@@ -34,6 +43,8 @@ class Trend:
         since: the place of the batch with which it began; None where that cannot be told.
         earliest: the first batch of those that hold 95 % of the evidence.
         latest: the last one.
+        so_far: a figure's average over all rows so far, and its interval, which holds at every
+            look together.
     """
 
     about: str
@@ -45,6 +56,7 @@ class Trend:
     since: int | None = None
     earliest: int | None = None
     latest: int | None = None
+    so_far: tuple[float, float, float] | None = None
 
     @property
     def p(self) -> float:
@@ -70,6 +82,7 @@ class Trend:
             "since": named(self.since),
             "earliest": named(self.earliest),
             "latest": named(self.latest),
+            "so_far": self.so_far,
         }
 
 
@@ -165,7 +178,25 @@ def _figures(batches: Sequence[Batch]) -> Iterable[Trend]:
         floor = usual_margin(bool(last.get("bounded")), reference)
         about = "estimate" if last["estimated"] else "performance"
         name = f"{last['model']} {last['metric']}"
-        yield _of_change(Trend(about, name, 0.0, lost, floor), change)
+        share = bool(last.get("share"))
+        so_far = _so_far(values, errors, rows, share, float(last.get("reference_n") or 1000))
+        trend = Trend(about, name, 0.0, lost, floor, so_far=so_far)
+        yield _of_change(trend, change)
+
+
+def _so_far(
+    values: Floats, errors: Floats, rows: Floats, share: bool, tuned: float
+) -> tuple[float, float, float] | None:
+    """A figure's average over all rows, with its interval for every look."""
+    there = np.isfinite(values) & np.isfinite(errors) & (rows > 0)
+    n = float(rows[there].sum())
+    if not n:
+        return None
+    mean = float((values[there] * rows[there]).sum() / n)
+    # What one row varies by: the batches' errors, each as large as a row's over the root of rows.
+    spread = math.sqrt(float((rows[there] ** 2 * errors[there] ** 2).sum() / n))
+    held = share_sequence(mean * n, n) if share else mean_sequence(mean, spread, n, tuned=tuned)
+    return (mean, held.low, held.high) if held.low is not None and held.high is not None else None
 
 
 def clock(at: datetime, past: Sequence[Batch], now: datetime) -> list[Finding]:

@@ -195,7 +195,8 @@ def _performance(
             one for one in trends
             if one.get("about") in ("performance", "estimate") and one.get("name") == title
         ]  # fmt: skip
-        trend = next((one for one in of_both if one.get("alarm")), of_both[0] if of_both else {})
+        of_both.sort(key=lambda one: (not one.get("alarm"), one.get("about") != "performance"))
+        trend: Mapping[str, Any] = of_both[0] if of_both else {}
         lines = [one for side in sides.values() for one in side if one]
         reference = finite(lines[-1].get("reference"))
         drawn = timeline(
@@ -253,7 +254,12 @@ def _said(trend: Mapping[str, Any], batches: Sequence[Mapping[str, Any]]) -> Pla
         "between": f"{between[0]} and {between[1]}" if alarm and between[0] != between[1] else "",
         "p": p_value(p) if p is not None else "–",
         "moved": number(trend.get("effect")),
+        "so_far": _so_far(trend.get("so_far") if trend.get("about") == "performance" else None),
     }
+
+
+def _so_far(held: Any) -> str:
+    return f"{number(held[0])} ({number(held[1])} to {number(held[2])})" if held else ""
 
 
 def _short_name(one: Any) -> str:
