@@ -289,9 +289,11 @@ def _finished(folder: Path) -> Evaluation | None:
     if not (folder / PREDICTIONS).exists():
         return None
     try:
-        return Evaluation.from_file(folder / EVALUATION)
+        found = Evaluation.from_file(folder / EVALUATION)
     except PredictionsError:
         return None
+    # A model that failed may have what it lacked by now; the others' fits are in the cache.
+    return None if any(info.error for info in found.models) else found
 
 
 def _evaluated(

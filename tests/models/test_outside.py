@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from classroom import training
 
+import assay
 from assay.building.build import build
 from assay.cache import Cache
 from assay.errors import ModelError, RecipeError
@@ -188,3 +189,25 @@ def test_a_run_asks_people_and_scores_their_guesses_the_next_time(tmp_path):
     assert (
         table.filter(pl.col("model") == "people")["prediction"].to_list() == [0.5] * guesses.height
     )
+
+
+def test_a_run_takes_what_came_back_since_the_last_one(tmp_path):
+    keys = [f"k{v}" for v in range(60)]
+    rows = pl.DataFrame({"key": keys, "y": [float(v % 7) for v in range(60)]})
+    theirs = tmp_path / "theirs.csv"
+    recipe = {"name": "since", "source": rows, "id": "key", "target": "y", "certificate": "off",
+              "inputs": ["key"], "metrics": ["mae"],
+              "steps": [{"split.random": {"train": 0.5, "validation": 0, "test": 0.5}}],
+              "models": ["constant", {"file": {"path": str(theirs), "key": "key"}}]}  # fmt: skip
+
+    absent = assay.run(recipe, out=tmp_path / "v", workers=1)
+    told = []
+    for shift in (1.0, 2.0):
+        rows.select("key", prediction=pl.col("y") + shift).write_csv(theirs)
+        outcome = assay.run(recipe, out=tmp_path / "v", workers=1)
+        told.append(outcome.evaluation.score_of("file", "mae").value)
+    again = assay.run(recipe, out=tmp_path / "v", workers=1)
+
+    assert absent.evaluation.models[1].error
+    assert told == [pytest.approx(1.0), pytest.approx(2.0)]
+    assert again.reused and not outcome.reused

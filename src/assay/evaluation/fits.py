@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,12 @@ def _made_of_others(component: Component) -> bool:
 
 def _from_outside(component: Component) -> bool:
     return component.function.__module__ == "assay.models.outside"
+
+
+def made_elsewhere(uses: Iterable[Use]) -> list[Any]:
+    """What predictions from outside hang on: the contents of their files, what may be run."""
+    outside = [(use, one) for use in uses if _from_outside(one := _component(use))]
+    return [list(_files(one, bind(one, use.given))) for use, one in outside]
 
 
 def _looked_up(component: Component) -> bool:
