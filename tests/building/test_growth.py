@@ -65,7 +65,7 @@ def built(recipe: dict[str, Any], out: Path) -> assay.Version | str:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     batches=st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=2, max_size=4),
     appended=st.booleans(),
