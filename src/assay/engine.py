@@ -6,7 +6,6 @@ engine can change how long a build takes and nothing else.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import signal
@@ -68,25 +67,6 @@ def run(
     if count <= 1:
         return (function(task) for task in tasks)
     return _in_processes(function, tasks, count)
-
-
-def warm(modules: Sequence[str], *, workers: int | None, tasks: int) -> None:
-    """Let workers that have nothing to do load what a later stage needs; it is not waited for.
-
-    Args:
-        modules: what to load.
-        workers, tasks: as in the next `run`; nothing is done where that needs no processes.
-    """
-    count = min(workers or default_workers(), tasks)
-    if count > 1:
-        executor = _executor(count)
-        for _ in range(min(count, 2)):
-            executor.submit(_load, list(modules))
-
-
-def _load(modules: Sequence[str]) -> None:
-    for name in modules:
-        importlib.import_module(name)
 
 
 def _executor(workers: int) -> Any:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from assay import version as versions
 from assay.building import card
 from assay.building.before import former, told
-from assay.building.certificate import FITTING
 from assay.building.decide import decide, require_rows
 from assay.building.joining import merge_exports
 from assay.building.learn import learn
@@ -24,7 +23,7 @@ from assay.building.tasks import extras, tasks, twins
 from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
-from assay.engine import Engine, default_workers, run, warm
+from assay.engine import Engine, run
 from assay.errors import ContractError, RecipeError, SourceError
 from assay.exports.part import merge
 from assay.exports.whole import finish
@@ -154,9 +153,6 @@ class _Builder:
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
         certified = self.recipe.certificate != "off" and any(step.splits for step in plan.steps)
-        beside = self.engine == "processes" and len(prepared) > 1
-        if certified and beside:
-            warm(FITTING, workers=self.workers, tasks=len(prepared))
         before = former(out, self.recipe.name, plan)
         last = told(out, self.recipe.name, plan)
         table, gone = decide(prepared, plan, self.cache, others=others, before=before, told=last)
@@ -194,7 +190,6 @@ class _Builder:
                     manifest,
                     folder,
                     cache=cache,
-                    workers=(self.workers or default_workers()) if beside else 1,
                 )
                 made |= cache.used
                 self.progress("certify", 1, 1)

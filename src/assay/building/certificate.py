@@ -6,9 +6,8 @@ little data, or too much), or does not apply; each says so in one sentence with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +25,8 @@ from assay.building._measured_checks import (
 )
 from assay.building._measured_rows import Wanted, is_name, one_a_unit, read
 from assay.cache import Cache
-from assay.engine import run
 from assay.recipe import FieldSpec
 
-FITTING = ("xgboost", "sklearn.linear_model", "sklearn.tree", "scipy.stats")
-"""What the checks of the sample load, which takes longer than they do."""
 Near = Literal["auto", "full", "off"]
 
 
@@ -48,7 +44,6 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
     seed: int = 0,
     reported: Collection[str] = (),
     cache: Cache | None = None,
-    workers: int = 1,
 ) -> dict[str, Any]:
     """Measure on a version's data files whether anything leaks from split to split.
 
@@ -72,7 +67,6 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
         reported: codes of checks that are reported and never fail, for instance `adversarial`
             where rows of train were drawn anew after the split. A split by time is one of them.
         cache: keeps what is taken of each file, so that the next build reads new ones only.
-        workers: with more than one, what is fitted on the sample is fitted in other processes.
 
     Returns:
         `verdict` (`leaks` if a check fails, else `clean` if all that apply were measured, else
@@ -105,22 +99,18 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
     )
     measured = read(files, wanted, cache)
     units = one_a_unit(measured.sample)
-    fits = [partial(target_field, units, wanted, task), partial(adversarial, units, wanted, near)]
     checks = [
         exact_pairs(measured, wanted),
         near_pairs(measured, wanted, near),
         groups_across(measured, wanted, groups),
         time_order(measured, wanted, time),
-        *run(_called, fits, workers=workers),
+        target_field(units, wanted, task),
+        adversarial(units, wanted, near),
         moved(was),
     ]
     quiet = {*reported, *(["adversarial"] if time else [])}
     checks = [check.softened() if check.code in quiet else check for check in checks]
     return {"verdict": _verdict(checks), "checks": [asdict(check) for check in checks]}
-
-
-def _called(fit: Callable[[], Check]) -> Check:
-    return fit()
 
 
 def _columns(files: Mapping[str, Sequence[Path]]) -> set[str]:

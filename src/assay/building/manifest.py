@@ -233,7 +233,6 @@ def certificate(
     folder: Path,
     *,
     cache: Cache | None = None,
-    workers: int = 1,
 ) -> dict[str, Any]:
     """Measure on the files as they are written whether anything leaks from split to split."""
     splitting = next(step for step in reversed(plan.steps) if step.splits)
@@ -258,7 +257,6 @@ def certificate(
         near=recipe.certificate,
         seed=recipe.seed,
         cache=cache,
-        workers=workers,
     )
 
 
