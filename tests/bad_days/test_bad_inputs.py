@@ -291,7 +291,7 @@ def test_a_pickle_that_wants_to_run_something_is_refused(
         ("nothing.csv", "There is no such file"),
         ("*.tsv", "No file matches this pattern"),
         ("nothing-here", "This folder holds no file that can be read"),
-        ("https://example.org/a.csv", "Only files on this machine can be read"),
+        ("http://127.0.0.1:9/a.csv", "The web server does not give this file"),
     ],
 )
 def test_a_place_without_data_is_refused(
