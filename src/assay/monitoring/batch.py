@@ -168,23 +168,27 @@ class _Counting:
         loaded = load_shard(shard, list(self.plan.fields))
         cache, key = Cache(self.place), f"{number:08d}"
         prepare(loaded, self.plan, cache, key)
+        count, notes = loaded.rows.height + loaded.rejects.height, loaded.notes
+        # Millions of cells that were read are not needed beside what was made of them.
+        del loaded
         files = {name: cache.path(key, f"{name}.arrow") for name in parts(self.plan)}
         rows = pl.read_ipc(files["rows"])
         ledger = pl.read_ipc(files["ledger"])
         for file in files.values():
             file.unlink(missing_ok=True)
-        usable = rows.filter(pl.col(DECIDED).is_null())
+        all_in = rows[DECIDED].null_count() == rows.height
+        usable = rows if all_in else rows.filter(pl.col(DECIDED).is_null())
         if ROW_ID not in usable.columns:
             usable = usable.with_columns(hex_ids(usable[ROW]))
         if self.keep and usable.height:
             columns = [name for name in self.keep if name in usable.columns and name != ROW_ID]
             usable.select(ROW_ID, *columns).write_ipc(self.place / f"{key}{_KEPT}")
         return _Counted(
-            loaded.rows.height + loaded.rejects.height,
+            count,
             summarise(usable, self.fields, self.kinds, self.seed) if usable.height else None,
             _broken(ledger, self.plan),
             fingerprint(shard),
-            loaded.notes,
+            notes,
         )
 
 
