@@ -92,7 +92,8 @@ def _postgres(url: str, snapshot: str | None) -> Session:
         try:
             cursor.close()
             connection.close()
-        except Exception:  # noqa: BLE001, S110 - it is gone already, which is what was wanted
+        except dbapi.Error:
+            # The connection is gone already, which is what was wanted.
             pass
 
     try:
