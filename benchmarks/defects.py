@@ -27,7 +27,7 @@ import polars as pl
 from assay.checks._running import code_of
 from assay.component import catalogue
 from assay.contract.infer import infer
-from assay.inspecting import Inspection, inspect
+from assay.jobs.inspecting import Inspection, inspect
 from benchmarks._ground import Ground, generated
 from benchmarks._planted import KINDS
 

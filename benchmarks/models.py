@@ -32,7 +32,7 @@ import assay
 from assay.cache import Cache
 from assay.evaluation.evaluate import score
 from assay.evaluation.fitting import evaluate_version, hold_out
-from assay.predicting import predict
+from assay.jobs.predicting import predict
 from assay.recipe import load
 
 # File, target, and the rival's kind.

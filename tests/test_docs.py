@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from assay import cli
 from assay.cli import shared
-from assay.explaining import explain
+from assay.jobs.explaining import explain
 from assay.recipe import FieldSpec, Recipe, load
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,25 +12,26 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from assay.building.build import build
-    from assay.checking import check
-    from assay.duplication import duplicates
     from assay.errors import AssayError
     from assay.evaluation.comparison import compare
     from assay.evaluation.evaluate import evaluate
     from assay.evaluation.evaluation import Evaluation
-    from assay.explaining import explain
-    from assay.exporting import export
-    from assay.following import monitor_labels, monitored
-    from assay.gating import accept, gate
-    from assay.guarding import monitor, replay
-    from assay.history import why
-    from assay.improving import improve
-    from assay.inspecting import inspect
-    from assay.mainjob import report, run
+    from assay.jobs.checking import check
+    from assay.jobs.duplication import duplicates
+    from assay.jobs.explaining import explain
+    from assay.jobs.exporting import export
+    from assay.jobs.following import monitor_labels, monitored
+    from assay.jobs.gating import accept, gate
+    from assay.jobs.guarding import monitor, replay
+    from assay.jobs.history import why
+    from assay.jobs.improving import improve
+    from assay.jobs.inspecting import inspect
+    from assay.jobs.predicting import predict
+    from assay.jobs.running import report, run
+    from assay.jobs.starting import init
+    from assay.jobs.watching import watch
     from assay.pipelines.writing import ci
-    from assay.predicting import predict
     from assay.recipe import Recipe, schema
-    from assay.starting import init
     from assay.studies.crossvalidation import crossval
     from assay.studies.learning import learning_curve
     from assay.tracking.listing import runs
@@ -40,45 +41,44 @@ if TYPE_CHECKING:
     from assay.versioning.restoring import restore
     from assay.versioning.tagging import tag
     from assay.versioning.tracing import lineage
-    from assay.watching import watch
 
 _HOMES = {
     "AssayError": "errors",
     "Evaluation": "evaluation.evaluation",
     "Recipe": "recipe",
     "Version": "version",
-    "accept": "gating",
+    "accept": "jobs.gating",
     "build": "building.build",
-    "check": "checking",
+    "check": "jobs.checking",
     "ci": "pipelines.writing",
     "compare": "evaluation.comparison",
     "crossval": "studies.crossvalidation",
     "diff": "versioning.diffing",
-    "duplicates": "duplication",
+    "duplicates": "jobs.duplication",
     "evaluate": "evaluation.evaluate",
-    "explain": "explaining",
-    "export": "exporting",
-    "gate": "gating",
-    "improve": "improving",
-    "init": "starting",
-    "inspect": "inspecting",
+    "explain": "jobs.explaining",
+    "export": "jobs.exporting",
+    "gate": "jobs.gating",
+    "improve": "jobs.improving",
+    "init": "jobs.starting",
+    "inspect": "jobs.inspecting",
     "learning_curve": "studies.learning",
     "lineage": "versioning.tracing",
-    "monitor": "guarding",
-    "monitor_labels": "following",
-    "monitored": "following",
-    "predict": "predicting",
+    "monitor": "jobs.guarding",
+    "monitor_labels": "jobs.following",
+    "monitored": "jobs.following",
+    "predict": "jobs.predicting",
     "prune": "versioning.pruning",
-    "replay": "guarding",
-    "report": "mainjob",
+    "replay": "jobs.guarding",
+    "report": "jobs.running",
     "restore": "versioning.restoring",
-    "run": "mainjob",
+    "run": "jobs.running",
     "runs": "tracking.listing",
     "schema": "recipe",
     "tag": "versioning.tagging",
     "versions": "version",
-    "watch": "watching",
-    "why": "history",
+    "watch": "jobs.watching",
+    "why": "jobs.history",
 }
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from assay.inspecting import Inspection, inspect
+from assay.jobs.inspecting import Inspection, inspect
 
 CITIES = ("Birmingham", "Sacramento", "Rockford", "Pittsburgh", "Nashville", "Milwaukee")
 STATES = ("Alabama", "California", "Illinois", "Pennsylvania", "Tennessee", "Wisconsin")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.checks._dependencies import _mu, grouped, strength
-from assay.inspecting import inspect
+from assay.jobs.inspecting import inspect
 
 
 @pytest.mark.parametrize("seed", range(6))

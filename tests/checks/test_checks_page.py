@@ -14,7 +14,7 @@ import pytest
 from assay.checks._running import Result, code_of
 from assay.checks.finding import Finding
 from assay.component import catalogue
-from assay.explaining import explain
+from assay.jobs.explaining import explain
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 FAMILIES = {
@@ -85,7 +85,7 @@ def test_the_page_of_checks_is_fresh():
 def test_the_check_of_the_page_can_be_used(tmp_path):
     import polars as pl
 
-    from assay.inspecting import inspect
+    from assay.jobs.inspecting import inspect
 
     (block,) = re.findall(r"```python\n(.*?)```", BEGIN, flags=re.DOTALL)
     (tmp_path / "mine.py").write_text(block, encoding="utf-8")

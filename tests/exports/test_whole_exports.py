@@ -10,7 +10,7 @@ import yaml
 
 from assay.building.build import build
 from assay.errors import RecipeError
-from assay.exporting import export, summary
+from assay.jobs.exporting import export, summary
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_duplicates_show_the_curve_the_sizes_and_the_pairs():
 
 @pytest.mark.slow
 def test_what_duplicates_gives_is_what_the_page_takes(tmp_path):
-    from assay.duplication import duplicates
+    from assay.jobs.duplication import duplicates
 
     rows = [{"text": f"number {i} of many cups, in red with a lid and a long handle {i % 40}"}
             for i in range(60)]  # fmt: skip

@@ -11,7 +11,7 @@ from assay.errors import PredictionsError, RecipeError
 from assay.evaluation.measures import measures
 from assay.evaluation.scored import Scored
 from assay.evaluation.truth import Truth
-from assay.mainjob import run
+from assay.jobs.running import run
 from assay.recipe import load
 from assay.rows import row_ids
 from assay.slices.diagnosing import diagnose

@@ -25,7 +25,7 @@ def classes(
     Args:
         ratio: how many times rarer than the most frequent class a rare one is.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"x": range(120), "y": ["no"] * 110 + ["yes"] * 10})
     >>> print(inspect(rows, target="y", checks=["classes"]).results[0].findings[0].says)
     'yes' has 10 rows, 11 times fewer than 'no'.
@@ -79,7 +79,7 @@ def groups(
         share: of the rows, below which a group is small.
         at_least: rows from which on a group is never small.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"x": range(900), "shop": ["a"] * 500 + ["b"] * 395 + ["c"] * 5,
     ...                      "y": ["no", "yes"] * 450})
     >>> inspect(rows, target="y", checks=["groups"]).results[0].findings[0].measured["groups"]

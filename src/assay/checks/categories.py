@@ -27,7 +27,7 @@ def spellings(data: Inspected) -> Annotated[list[Finding], Code("F111", "warning
     "New York", "new york " and "New-York" are three categories to a model. The most frequent
     spelling is suggested; `clean.categories` applies it.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"city": ["Paris", "Lyon", "Nice"] * 20 + ["paris", "Lyon "]})
     >>> inspect(rows, checks=["spellings"]).cells()["suggested"].to_list()
     ['Paris', 'Lyon']
@@ -56,7 +56,7 @@ def typos(data: Inspected) -> Annotated[list[Finding], Code("F115", "warning")]:
     stand nowhere else in the field, when their digits agree, and when other fields of its rows do
     not speak against it. `clean.categories` applies what is suggested.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"city": ["Birmingham", "Leeds", "Sheffield"] * 20 + ["Birmimgham"]})
     >>> inspect(rows, checks=["typos"]).cells()["suggested"].to_list()
     ['Birmingham']

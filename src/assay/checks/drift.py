@@ -43,7 +43,7 @@ def files(
         level: the share of false findings that is accepted.
 
     >>> import tempfile, pathlib
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> for k in (0, 1, 2):
     ...     rows = pl.DataFrame({"x": [n % 9 + 7 * (k == 2) for n in range(90)]})

@@ -24,7 +24,7 @@ def duplicates(data: Inspected) -> Annotated[list[Finding], Code("F901", "warnin
     A row that is learned from and tested on makes the test worthless. `dedup.exact` keeps one of
     them; do it before the split.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": [f"word {n}" for n in range(30)] + ["word 3"]})
     >>> inspect(rows, checks=["duplicates"]).cells()["line"].to_list()
     [31]
@@ -77,7 +77,7 @@ def near_duplicates(
     Args:
         threshold: the share of shingles that two texts have in common, from which on they are near.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> text = "a red kettle of steel with a handle of wood, for tea and for coffee, number"
     >>> rows = pl.DataFrame({"a": [f"{text} {n}" for n in (1, 2)] + ["a lamp for the desk, green"]})
     >>> inspect(rows, checks=["near_duplicates"]).cells()["line"].to_list()

@@ -31,7 +31,7 @@ def encoding(data: Inspected) -> Annotated[list[Finding], Code("F113", "error")]
     suggested; `clean.text` does it in a build. Replacement characters stand where a letter is
     lost: read the source again in its own encoding.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": ["caf\u00c3\u00a9", "tea", "water"]})
     >>> inspect(rows, checks=["encoding"]).cells()["suggested"].to_list()
     ['caf\u00e9']
@@ -95,7 +95,7 @@ def invisible(data: Inspected) -> Annotated[list[Finding], Code("F114", "warning
 
     Two values that look the same are then two values. `clean.text` removes them.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": ["tea", "te\u200ba"]})
     >>> inspect(rows, checks=["invisible"]).cells()["suggested"].to_list()
     ['tea']

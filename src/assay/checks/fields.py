@@ -26,7 +26,7 @@ def constant(
         share: of the rows with a value, how many must agree.
 
     >>> import polars as pl
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": ["x"] * 30, "b": range(30)})
     >>> [one.field for one in inspect(rows, checks=["constant"]).results[0].findings]
     ['a']
@@ -70,7 +70,7 @@ def near_unique(
         share: how many of the values must differ from all others.
 
     >>> import polars as pl
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"id": [f"k{n}" for n in range(30)], "b": [1, 2] * 15})
     >>> [one.field for one in inspect(rows, checks=["near_unique"]).results[0].findings]
     ['id']
@@ -116,7 +116,7 @@ def copied(data: Inspected) -> Annotated[list[Finding], Code("F106", "note")]:
     share their weight in models, and make explanations of models arbitrary.
 
     >>> import polars as pl
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": [1, 2, 3] * 10, "b": ["x", "y", "z"] * 10})
     >>> [one.field for one in inspect(rows, checks=["copied"]).results[0].findings]
     ['b']

@@ -28,7 +28,7 @@ def mixed_formats(data: Inspected) -> Annotated[list[Finding], Code("F108", "war
     Days and months change places without a word where two formats meet. Write them in one; the
     field's `format` in the contract refuses the others.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"day": [f"2024-01-{n:02}" for n in range(1, 29)] * 2 + ["01/17/2024"]})
     >>> inspect(rows, checks=["mixed_formats"]).cells()["suggested"].to_list()
     ['2024-01-17']
@@ -143,7 +143,7 @@ def patterns(
     Args:
         share: of the values, how many may break a pattern for it to be one.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"zip": [f"{10001 + 7 * n}" for n in range(60)] + ["100x1"]})
     >>> inspect(rows, checks=["patterns"]).cells()["value"].to_list()
     ['100x1']

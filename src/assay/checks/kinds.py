@@ -27,7 +27,7 @@ def wrong_type(data: Inspected) -> Annotated[list[Finding], Code("F105", "error"
     A build sets such rows aside, or makes the value null where the field says
     `on_violation: 'null'`. Where there are many, the field's type is another one.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"n": [*map(str, range(30)), "twelve"]})
     >>> inspect(rows, checks=["wrong_type"]).cells()["value"].to_list()
     ['twelve']
@@ -69,7 +69,7 @@ def mixed_units(
     Args:
         share: how many of a field's values must be numbers, with or without a unit.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"size": ["12 oz", "12.0 oz.", "16 ounce", "8 OZ", "12"] * 9})
     >>> inspect(rows, checks=["mixed_units"]).cells()["suggested"].unique().sort().to_list()
     ['12', '16', '8']
@@ -181,7 +181,7 @@ def mixed_scales(data: Inspected) -> Annotated[list[Finding], Code("F116", "warn
     They lie far from all others, and multiplied or divided by 1000, 100, 2.54 and the like they
     lie where the others do. Convert them; state the unit in the contract.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"kg": [60.0 + n % 23 for n in range(60)] + [71500.0, 66200.0]})
     >>> inspect(rows, checks=["mixed_scales"]).cells()["suggested"].to_list()
     ['71.5', '66.2']

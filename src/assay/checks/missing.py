@@ -58,7 +58,7 @@ def missing(
     Args:
         share: from this share of missing values on the finding is a warning.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": ["x", None, "", "y"], "b": [1, 2, 3, 4]})
     >>> print(inspect(rows, checks=["missing"]).results[0].findings[0].says)
     2 of 4 values are missing (50.0 %).
@@ -98,7 +98,7 @@ def disguised(data: Inspected) -> Annotated[list[Finding], Code("F102", "warning
     1900-01-01 far from all other days. Models take them for values. Make them null. A word that
     the whole table uses for it, and that stands beside no real gap, is a habit and only a note.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"a": ["x", "N/A", "y", "-", "z"] * 9, "n": [5, 6, 7, 8, 9999] * 9})
     >>> [one.field for one in inspect(rows, checks=["disguised"]).results[0].findings]
     ['a', 'n']

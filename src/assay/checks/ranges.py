@@ -50,7 +50,7 @@ def impossible(
     Args:
         today: the day after which dates are in the future; the present day when not given.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"price": [5.0, 12.5, 7.0, -3.0] * 8, "percent": [10, 20, 30, 130] * 8})
     >>> [one.field for one in inspect(rows, checks=["impossible"]).results[0].findings]
     ['price', 'percent']
@@ -135,7 +135,7 @@ def rare(
     Args:
         share: of the rows, below which a value is rare; one with five rows or more is not.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"kind": ["a", "b"] * 100 + ["c"]})
     >>> inspect(rows, checks=["rare"]).cells()["value"].to_list()
     ['c']

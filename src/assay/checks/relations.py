@@ -51,7 +51,7 @@ def dependencies(data: Inspected) -> Annotated[list[Finding], Code("F201", "warn
     explains, and exceptions that go with the value of yet another field, are left out. Several
     dependencies vote. What most of the rows say is suggested.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> zips = [f"{10000 + n % 12}" for n in range(120)]
     >>> rows = pl.DataFrame({"zip": zips, "city": [f"town {int(z) % 12}" for z in zips]})
     >>> rows[5, "city"] = "tewn 5"
@@ -207,7 +207,7 @@ def swallowed(data: Inspected) -> Annotated[list[Finding], Code("F202", "error")
 
     "San Francisco CA" as the city, and no state. Both cells are wrong, and both are suggested.
 
-    >>> from assay.inspecting import inspect
+    >>> from assay import inspect
     >>> rows = pl.DataFrame({"city": ["Reno", "Bend"] * 9 + ["Bend OR"],
     ...                      "state": ["NV", "OR"] * 9 + [None]})
     >>> inspect(rows, checks=["swallowed"]).cells().select("field", "suggested").rows()

@@ -133,7 +133,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a version out in another form."""
-    from assay.exporting import summary
+    from assay.jobs.exporting import summary
 
     files = assay.export(version, kind, to, parameters=parameters(given or []), out=home)
     show({"files": [str(file) for file in files]}, "\n".join(map(str, files)), json)

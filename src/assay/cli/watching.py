@@ -45,7 +45,7 @@ def watch(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.w
     json: Json = False,
 ) -> None:
     """Build, gate and monitor whenever something new arrives."""
-    from assay.watching import Event, Terminated, stoppable
+    from assay.jobs.watching import Event, Terminated, stoppable
 
     def tell(event: Event) -> None:
         import orjson

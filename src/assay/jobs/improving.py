@@ -17,7 +17,7 @@ from assay.evaluation.evaluate import score
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fitting import hold_out
 from assay.evaluation.measures import measures
-from assay.mainjob import PREDICTIONS, Outcome, Progress, run
+from assay.jobs.running import PREDICTIONS, Outcome, Progress, run
 from assay.own import own
 from assay.recipe import Recipe, Use, load
 from assay.remote import placed

@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from assay.errors import PredictionsError, RecipeError
-from assay.following import MONITOR, followed, labels_known, looks, version_of
+from assay.jobs.following import MONITOR, followed, labels_known, looks, version_of
 from assay.monitoring.batch import Batch, Progress, count_batch
 from assay.monitoring.domain import ALL
 from assay.monitoring.drift import LEVEL, Drift, drift, enough

@@ -10,7 +10,7 @@ import pytest
 
 from assay.checks.finding import Code, Finding, Inspected, NotApplicable, Skipped, places
 from assay.errors import MissingExtra, RecipeError, SourceError
-from assay.inspecting import inspect
+from assay.jobs.inspecting import inspect
 
 
 def rows(count: int = 60) -> pl.DataFrame:

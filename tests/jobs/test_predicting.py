@@ -12,7 +12,7 @@ from assay.building.build import build
 from assay.cache import Cache
 from assay.errors import ModelError, RecipeError, SourceError
 from assay.evaluation.fitting import evaluate_version
-from assay.predicting import predict
+from assay.jobs.predicting import predict
 from assay.recipe import load
 
 MODELS = ["constant", "tabular_linear", "tfidf_linear", {"boosted_trees": {"rounds": 10}}]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from assay.errors import RecipeError
-from assay.improving import improve
+from assay.jobs.improving import improve
 from assay.recipe import load
 from assay.slices.actions import Action, ranked
 from assay.slices.changing import changed_recipe, write_recipe

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.building.build import build
-from assay.duplication import difference, duplicates, marked
 from assay.errors import RecipeError
+from assay.jobs.duplication import difference, duplicates, marked
 
 BASE = [f"word{n}" for n in range(40)]
 

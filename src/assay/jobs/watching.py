@@ -18,9 +18,9 @@ from typing import Any, Literal
 import orjson
 
 from assay.errors import AssayError, RecipeError, SourceError, StorageError
-from assay.gating import gate
-from assay.guarding import monitor
-from assay.mainjob import run
+from assay.jobs.gating import gate
+from assay.jobs.guarding import monitor
+from assay.jobs.running import run
 from assay.places import is_place
 from assay.recipe import Recipe, digest, load
 from assay.sharing import hash_file

@@ -21,7 +21,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fits import outside
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import Run, Verdict, judge, newest_run, overall, pairs, state_of
-from assay.gating import judged_of, read_gates, run_folder, shown_gates
+from assay.jobs.gating import judged_of, read_gates, run_folder, shown_gates
 from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import AssayError, RecipeError, SourceError, StorageError
+from assay.jobs.starting import init
 from assay.recipe import load
-from assay.starting import init
 
 WORDS = ("silk", "wool", "soft", "warm", "light", "fits", "large", "lovely", "poor", "torn", "blue")
 

@@ -135,7 +135,7 @@ def monitored(against: Version | str | Path, *, out: str | Path = "versions") ->
 
     >>> import tempfile
     >>> from assay.building.build import build
-    >>> from assay.guarding import monitor
+    >>> from assay.jobs.guarding import monitor
     >>> old = pl.DataFrame({"kind": ["a", "b"] * 300, "n": [k % 97 for k in range(600)]})
     >>> version = build({"name": "demo", "source": old}, out=tempfile.mkdtemp())
     >>> for day in (1, 2):
@@ -173,8 +173,8 @@ def monitor_labels(
         VersionError: there is no such version.
 
     >>> import tempfile
-    >>> from assay.guarding import monitor
-    >>> from assay.mainjob import run
+    >>> from assay.jobs.guarding import monitor
+    >>> from assay.jobs.running import run
     >>> old = pl.DataFrame({"key": range(400), "x": [k % 7 for k in range(400)]})
     >>> old = old.with_columns(y=pl.col("x") * 2.0)
     >>> split = {"split.random": {"train": 0.5, "validation": 0, "test": 0.5}}
