@@ -118,6 +118,14 @@ class MissingExtra(AssayError):  # noqa: N818 - reads as what it is: `except Mis
         return (type(self), (self.extra, self.needed_for))
 
 
+class NotRecorded(UserWarning):
+    """What was done could not be written into the record of runs, and is done all the same."""
+
+
+class Terminated(BaseException):
+    """This process was asked to end (SIGTERM)."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Say which known name was probably meant, as a hint.
 

@@ -17,7 +17,7 @@ from servers import SECRET
 
 import assay
 from assay import remote
-from assay.errors import StorageError
+from assay.errors import AssayError, StorageError
 from assay.objects import Store
 from assay.remote import work
 from assay.tags import read_tags, set_tag
@@ -118,6 +118,20 @@ def test_two_builds_at_once_get_two_versions(out, tmp_path):
     found = assay.versions("shop", out=out)
     assert sorted(version.id[:3] for version in found) == ["v1-", "v2-"]
     assert sorted(version.rows["kept"] for version in found) == [40, 41]
+    # Both have written into the one record of runs.
+    assert sorted(run.version for run in assay.runs(out=out)) == sorted(one.id for one in found)
+
+
+def test_a_build_that_failed_is_on_record_everywhere(out, elsewhere):
+    with pytest.raises(AssayError):
+        build(out, source="absent.csv")
+    elsewhere()
+    build(out)
+    elsewhere("cache-of-this-machine")
+    with pytest.raises(AssayError):
+        build(out, source="absent too.csv")
+    elsewhere("a-third")
+    assert [run.status for run in assay.runs(out=out)] == ["failed", "finished", "failed"]
 
 
 def test_a_kill_while_sending_leaves_no_version_and_is_cleared_away(out, monkeypatch, tmp_path):

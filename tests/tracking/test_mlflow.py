@@ -108,6 +108,23 @@ def test_a_run_is_on_the_server_with_all_that_was_measured(address, tmp_path, mo
     assert parent.info.status == child.info.status == "FINISHED"
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_run_that_failed_is_on_the_server_as_failed(address, tmp_path):
+    with pytest.raises(AssayError) as caught:
+        assay.run(recipe(name="bad", source=str(tmp_path / "absent.csv")), out=tmp_path,
+                  mlflow=address)  # fmt: skip
+    assert f"on the MLflow server {address} this is run" in caught.value.__notes__[0]
+    import mlflow
+
+    client = mlflow.MlflowClient(address)
+    (found,) = client.search_runs([client.get_experiment_by_name("bad").experiment_id])
+    (kept,) = assay.runs(out=tmp_path)
+    assert (found.info.status, found.data.tags["assay.run"]) == ("FAILED", kept.id)
+    assert "absent.csv" in found.data.tags["assay.error"]
+    assert found.data.params["seed"] == "5"
+
+
 @pytest.mark.slow  # MLflow's client alone takes seconds to load
 @pytest.mark.filterwarnings("default")
 def test_a_server_that_does_not_answer_costs_a_note_and_not_the_run(tmp_path, monkeypatch, capsys):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 import assay
-from assay.errors import AssayError, SourceError, StorageError
-from assay.tracking import store
-from assay.tracking.masking import masked
-from assay.tracking.store import RunRecord
+from assay.errors import AssayError, NotRecorded, SourceError, StorageError
+from assay.records import alive, store
+from assay.records.masking import masked
+from assay.records.store import RunRecord
 
 
 def score(model, metric, value, low=None, high=None):
@@ -136,6 +141,128 @@ def test_a_run_is_recorded_with_all_that_it_was_and_came_to(tmp_path):
     # Asked again nothing is fitted again, and it is a run all the same.
     assert assay.run(recipe(), out=tmp_path).reused
     assert len(assay.runs(out=tmp_path)) == 2
+
+
+def test_every_kind_of_job_is_recorded_with_its_kind(tmp_path):
+    out = tmp_path / "versions"
+    version = assay.build(recipe(models=[]), out=out)
+    assay.run(recipe(), out=out)
+    assay.crossval(recipe(), out=out, folds=3, workers=1)
+    assay.learning_curve(recipe(), out=out, fractions=[0.5, 1], draws=1, workers=1)
+    assay.improve(recipe(), out=out, try_out=False)
+    assay.gate(version, {**recipe(), "source": "-"})
+    assay.monitor(rows(), against=version)
+    guesses = rows().select(id="x", prediction="y").unique()
+    assay.evaluate(guesses.rename({"prediction": "y"}), guesses, record=out)
+    assay.evaluate(guesses.rename({"prediction": "y"}), guesses)  # nobody said where
+
+    kinds = [run.kind for run in assay.runs(out=out)][::-1]
+    # The run that an improvement begins with is a run; what others do on their way is theirs.
+    assert kinds == ["build", "run", "crossval", "curve", "improve", "run", "gate", "monitor",
+                     "evaluate"]  # fmt: skip
+    assert {run.status for run in assay.runs(out=out)} == {"finished"}
+    (folds,) = assay.runs(out=out, kind="crossval", where=["mae>0"])
+    assert (folds.best, folds.scores[0]["split"], folds.version) == (
+        "constant", "folds", version.id,
+    )  # fmt: skip
+    (judged,) = assay.runs(out=out, kind="evaluate")
+    assert judged.scores[0]["value"] == 0
+    assert [run.verdict for run in assay.runs(out=out, kind="gate")] == ["pass"]
+    assert assay.runs(out=out, compare=[version.id]).runs[0].kind == "run"
+
+
+def test_what_is_done_with_a_version_apart_from_others_leaves_nothing_beside_it(tmp_path):
+    version = assay.build(recipe(), out=tmp_path / "versions")
+    apart = assay.restore(version, to=tmp_path / "elsewhere" / "copy")
+    assay.gate(apart)
+    assert not (tmp_path / "runs.sqlite").exists()
+    assert len(assay.runs(out=tmp_path / "versions")) == 1
+
+
+def held(out):
+    """A process whose run is under way, until it is ended."""
+    program = (
+        "import sys, time, assay\n"
+        "def wait(stage, done, total):\n"
+        "    if stage == 'write': print('held', flush=True); time.sleep(60)\n"
+        "assay.run({'name': 't', 'source': [{'x': n, 'y': n} for n in range(20)]}, "
+        "out=sys.argv[1], workers=1, progress=wait)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(out)], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+@pytest.mark.parametrize("later", ["looked at", "settled by the next run"])
+def test_a_run_is_recorded_when_it_begins_and_as_killed_when_it_is_found_dead(tmp_path, later):
+    process = held(tmp_path)
+    try:
+        (run,) = assay.runs(out=tmp_path, status="running")
+        assert (run.pid, run.host, run.version) == (process.pid, socket.gethostname(), None)
+        assert run.seconds > 0 and f"process {process.pid}" in repr(assay.runs(out=tmp_path))
+        # Another run beside it takes it for alive.
+        assay.build(recipe(), out=tmp_path)
+        assert len(assay.runs(out=tmp_path, status="running")) == 1
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    if later != "looked at":
+        assay.build(recipe(), out=tmp_path)
+        assert list((tmp_path / alive.FOLDER).iterdir()) == []
+    (killed,) = assay.runs(out=tmp_path, status="killed")
+    assert (killed.id, killed.error) == (run.id, None)
+    assert "killed" in repr(assay.runs(out=tmp_path))
+
+
+def test_a_copy_of_a_record_says_of_other_machines_runs_what_it_knows(tmp_path):
+    store.write(tmp_path, record("aaaa1", status="running", host="elsewhere", pid=7))
+    store.write(tmp_path, record("bbbb2", status="running", host=socket.gethostname(), pid=7))
+    assert {run.id: run.status for run in assay.runs(out=tmp_path)} == {
+        "aaaa1": "running", "bbbb2": "killed",
+    }  # fmt: skip
+
+
+def test_a_record_of_the_format_before_is_read_and_written_on(tmp_path):
+    store.write(tmp_path, record("aaaa1"))
+    with closing(sqlite3.connect(tmp_path / store.RUNS)) as database:
+        for column in ("kind", "pid", "host"):
+            database.execute(f"alter table runs drop column {column}")
+        database.execute("pragma user_version = 1")
+    before = (tmp_path / store.RUNS).read_bytes()
+    assert assay.runs(out=tmp_path).runs == (record("aaaa1"),)
+    assert (tmp_path / store.RUNS).read_bytes() == before
+    assay.build(recipe(), out=tmp_path)
+    assert [run.kind for run in assay.runs(out=tmp_path)] == ["build", "run"]
+
+
+def test_the_end_of_a_run_is_known_though_it_could_not_be_recorded(tmp_path, monkeypatch):
+    write = store.write
+
+    def full(out, run):
+        if run.status != "running":
+            raise StorageError("The disk is full.")
+        write(out, run)
+
+    monkeypatch.setattr(store, "write", full)
+    with pytest.warns(NotRecorded, match="this build is not recorded: The disk is full"):
+        assay.build(recipe(), out=tmp_path)
+    with pytest.raises(SourceError) as caught:
+        assay.run(recipe(source=str(tmp_path / "absent.csv")), out=tmp_path)
+    assert "this run is not recorded" in caught.value.__notes__[0]
+    monkeypatch.undo()
+    assert [run.status for run in assay.runs(out=tmp_path)] == ["failed", "finished"]
+
+
+def test_a_job_whose_record_is_damaged_says_so_on_the_command_line(tmp_path):
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / store.RUNS).write_bytes(b"not a database, by far" * 100)
+    (tmp_path / "data.csv").write_text("x\n1\n2\n")
+    (tmp_path / "assay.yaml").write_text("name: t\nsource: data.csv\n")
+    command = [str(Path(sys.executable).with_name("assay")), "build", "-q"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stderr.startswith("note: this build is not recorded: versions/runs.sqlite")
+    assert "2 kept" in said.stdout
 
 
 def test_failed_and_interrupted_runs_are_recorded_and_fail_as_they_would(tmp_path):

@@ -30,6 +30,7 @@ from assay.exports.whole import finish
 from assay.own import own
 from assay.places import called
 from assay.recipe import Recipe, digest, load
+from assay.records.recording import recorded
 from assay.remote import placed
 from assay.sources.shards import Shard, fingerprint, locate
 from assay.storage import storage_errors
@@ -82,9 +83,9 @@ def build(
         if seed is not None:
             recipe = recipe.model_copy(update={"seed": seed})
         cache = Cache(out / ".cache")
-        with cache.in_use() as lock:
+        with recorded("build", out, recipe) as record, cache.in_use() as lock:
             builder = _Builder(recipe, cache, workers, engine, report)
-            version = builder.version(out)
+            record.version = version = builder.version(out)
             cache.keep_only(lock, recipe.name, builder.used)
     return version
 

@@ -36,7 +36,7 @@ from assay.cli.shared import (
 )
 from assay.cli.studying import crossval, improve, learning_curve, predict
 from assay.cli.watching import watch
-from assay.errors import AssayError
+from assay.errors import AssayError, NotRecorded
 
 __all__ = [
     "EXIT_CODES",
@@ -108,6 +108,8 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries warn of is for who calls them; findings about the data are results.
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", NotRecorded)
+        warnings.showwarning = lambda message, *_: say(f"note: {message}")
     try:
         code = app(prog_name="assay", standalone_mode=False)
         if code == INTERRUPTED:
@@ -154,12 +156,17 @@ def _in_own_file(error: BaseException) -> str | None:
 
 
 def _failed(error: AssayError, code: int = WRONG) -> int:
+    notes = getattr(error, "__notes__", [])
     if "--json" in sys.argv:
         parts = {name: getattr(error, name) for name in ("what", "where", "received", "hint")}
         allowed = error.allowed if isinstance(error.allowed, str) else list(error.allowed or ())
         kind = type(error).__name__
-        show({"error": {"kind": kind, **parts, "allowed": allowed, "exit": code}}, "", True)
-    say(f"error: {error}")
+        show(
+            {"error": {"kind": kind, **parts, "allowed": allowed, "exit": code, "notes": notes}},
+            "",
+            True,
+        )
+    say("\n".join([f"error: {error}", *(f"note: {note}" for note in notes)]))
     return code
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import assay
-from assay.cli.shared import Json, Seed, app, names, one_of, show
+from assay.cli.shared import DEFAULT_OUT, Json, Seed, app, names, one_of, show
 
 Truth = Annotated[Path, typer.Option(help="The table with the true values.")]
 Predictions = Annotated[list[Path], typer.Option(help="A table of predictions; repeatable.")]
@@ -51,6 +51,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="A folder of versions, for `assay runs`; ./versions if any.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score anybody's predictions, with intervals and comparisons."""
@@ -68,6 +71,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
         weights=weights,
         interval=_or_none("interval", interval, INTERVALS),
         margin=margin,
+        record=record or (DEFAULT_OUT if DEFAULT_OUT.is_dir() else None),
     )
     document, text = evaluation.to_dict(), repr(evaluation)
     if out is not None:

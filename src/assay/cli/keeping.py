@@ -102,12 +102,17 @@ def lineage(
 def runs(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.runs`
     name: Annotated[str | None, typer.Argument(help="Of this recipe only.")] = None,
     out: Out = DEFAULT_OUT,
+    kind: Annotated[
+        str | None, typer.Option(help="run, build, improve, crossval, curve, evaluate, gate, …")
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(help="A bound on a score: mae<80, mae.high<85, model:mae<80; repeatable."),
     ] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or inconclusive.")] = None,
-    status: Annotated[str | None, typer.Option(help="finished, failed or interrupted.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="running, finished, failed, interrupted or killed.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="A date, a time, or ago: 24h, 7d.")] = None,
     until: Annotated[str | None, typer.Option(help="The same; runs that began before.")] = None,
     compare: Annotated[
@@ -120,6 +125,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.ru
     found = assay.runs(
         name,
         out=out,
+        kind=kind,
         where=where or (),
         verdict=verdict,
         status=status,

@@ -20,6 +20,7 @@ from assay.cli.shared import (
     app,
     show,
 )
+from assay.errors import Terminated
 
 
 @app.command()
@@ -45,7 +46,7 @@ def watch(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.w
     json: Json = False,
 ) -> None:
     """Build, gate and monitor whenever something new arrives."""
-    from assay.jobs.watching import Event, Terminated, stoppable
+    from assay.jobs.watching import Event, stoppable
 
     def tell(event: Event) -> None:
         import orjson

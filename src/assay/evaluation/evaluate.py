@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from assay.evaluation.predictions import outputs
 from assay.evaluation.rankings import rankings_of
 from assay.evaluation.scored import Floats
 from assay.evaluation.scoring import Contest, Entrant, Setting
+from assay.evaluation.tables import name_of
 from assay.evaluation.truth import (
     Task,
     Truth,
@@ -28,6 +30,8 @@ from assay.evaluation.truth import (
     proba_columns,
 )
 from assay.evaluation.values import labels
+from assay.places import called
+from assay.records.recording import recorded
 from assay.rows import text_hash
 
 Pairs = Sequence[tuple[str, str]]
@@ -48,6 +52,7 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
     weights: str | None = None,
     interval: IntervalKind | None = None,
     margin: Margin = None,
+    record: str | Path | None = None,
 ) -> Evaluation:
     """Score anybody's predictions against the truth, with intervals and paired comparisons.
 
@@ -71,6 +76,7 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
             intervals, `bootstrap` for BCa throughout; each metric's own if not given.
         margin: the largest difference that does not matter, for all metrics or by metric; one
             point, or one hundredth of the value, if not given.
+        record: the folder of versions in whose record of runs it is kept; in none if not given.
 
     Raises:
         PredictionsError: predictions do not fit the truth.
@@ -82,14 +88,18 @@ def evaluate(  # noqa: PLR0913 - the options of `assay evaluate`, one to one
     >>> evaluate(truth, {"mine": guesses}, metrics="mae").scores[0].value
     1.0
     """
-    held = hold(
-        truth, predictions, id=id, target=target, positive=positive, task=task, name=name,
-        groups=groups, weights=weights,
-    )  # fmt: skip
-    asked = Figures(interval, margin)
-    result = score(
-        held.truth, held.tables, metrics or [], seed=seed, about=held.infos, figures=asked
-    )
+    title = name or name_of(truth, "evaluation")
+    said = {"name": title, "source": called(truth), "target": target, "metrics": metrics}
+    with recorded("evaluate", record, said | {"seed": seed}) as kept:
+        held = hold(
+            truth, predictions, id=id, target=target, positive=positive, task=task, name=title,
+            groups=groups, weights=weights,
+        )  # fmt: skip
+        asked = Figures(interval, margin)
+        result = score(
+            held.truth, held.tables, metrics or [], seed=seed, about=held.infos, figures=asked
+        )
+        kept.best, kept.scores = result.best, result.plain_scores()
     return result.model_copy(update={"notes": [*held.notes, *result.notes]})
 
 

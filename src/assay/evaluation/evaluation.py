@@ -151,6 +151,10 @@ class Evaluation(_Part):
     )
     notes: list[str] = []
 
+    def plain_scores(self) -> list[dict[str, Any]]:
+        """Every score as plain values."""
+        return [score.model_dump() for score in self.scores]
+
     def to_json(self) -> str:
         """The evaluation as an indented JSON document, the content of `evaluation.json`."""
         return self.model_dump_json(indent=1)

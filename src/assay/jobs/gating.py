@@ -18,6 +18,7 @@ from assay.gates import ACCEPTED, Run, State, Verdict, judge, newest_run, overal
 from assay.gates._seen import Seen
 from assay.own import own
 from assay.recipe import Recipe, load
+from assay.records.recording import recorded
 from assay.remote import placed
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
@@ -128,13 +129,15 @@ def gate(
         else:
             opened = version if isinstance(version, Version) else open_version(version, out)
             asked = load(recipe if recipe is not None else _own_recipe(opened))
-            made = newest_run(opened)
-            verdicts = judge(asked.gates, state_of(made, asked, seen))
-            judged = judged_of(made, verdicts, recipe)
-            gated = Gated(opened, verdicts, judged.verdict, judged)
-            folder = run_folder(made)
-            with storage_errors(folder):
-                write_atomically(folder / GATES, orjson.dumps([asdict(one) for one in verdicts]))
+            with recorded("gate", opened, asked) as record:
+                made = newest_run(opened)
+                verdicts = judge(asked.gates, state_of(made, asked, seen))
+                judged = judged_of(made, verdicts, recipe)
+                gated = Gated(opened, verdicts, judged.verdict, judged)
+                folder, plain = run_folder(made), [asdict(one) for one in verdicts]
+                with storage_errors(folder):
+                    write_atomically(folder / GATES, orjson.dumps(plain))
+                record.verdict, record.gates = judged.verdict, plain
     write(gated.judged, paths)
     return gated
 

@@ -29,6 +29,7 @@ from assay.monitoring.schema import schema_findings
 from assay.monitoring.trends import finding
 from assay.places import called
 from assay.recipe import Read
+from assay.records.recording import recorded
 from assay.remote import placed
 from assay.rows import as_pandas
 from assay.storage import storage_errors, write_atomically
@@ -217,65 +218,68 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     if not 0 < level < 1:
         raise RecipeError("`level` is a share between 0 and 1.", received=level)
     version = version_of(against, Path(out))
-    reference = reference_of(version, model)
-    if reference is None and predictions is not None:
-        raise PredictionsError(
-            "No models were evaluated on this version, so there is nothing to hold predictions to.",
-            where=version.title,
-            hint="`assay run` evaluates the models of a recipe",
+    with recorded("monitor", version, version.manifest["recipe"]) as record:
+        reference = reference_of(version, model)
+        if reference is None and predictions is not None:
+            raise PredictionsError(
+                "No models were evaluated on this version, so there is nothing to hold "
+                "predictions to.",
+                where=version.title,
+                hint="`assay run` evaluates the models of a recipe",
+            )
+        with storage_errors(version.path.parent):
+            profile = profile_of(version, workers=workers)
+        with tempfile.TemporaryDirectory(prefix="assay-monitor-") as spool:
+            batch = count_batch(
+                data,
+                version.manifest,
+                profile,
+                Path(spool),
+                read=Read(**read) if read else None,
+                workers=workers,
+                functions=functions,
+                progress=progress,
+                keep=columns_of(reference, time),
+            )
+            when = latest(batch.kept, time) if time else at or datetime.now(UTC)
+            when = when.replace(tzinfo=when.tzinfo or UTC)
+            how = Performance()
+            if reference is not None and batch.kept:
+                known = labels_known(version) if history else None
+                how = performance_of(reference, batch.kept, predictions, known)
+        # Half of what may be wrong is for fields and figures, half for rules, whose n-th look gets
+        # the n-th part of a sum that never exceeds it.
+        share = level / 2 / ((looks(version) + 1) * (looks(version) + 2)) if history else level
+        findings = schema_findings(batch, version.manifest, level=share)
+        moved = (
+            drift(profile, batch.summary, level=level, floors=floors, seed=version.manifest["seed"])
+            if batch.summary
+            else Drift((), {}, {}, pl.DataFrame())
         )
-    with storage_errors(version.path.parent):
-        profile = profile_of(version, workers=workers)
-    with tempfile.TemporaryDirectory(prefix="assay-monitor-") as spool:
-        batch = count_batch(
-            data,
-            version.manifest,
-            profile,
-            Path(spool),
-            read=Read(**read) if read else None,
-            workers=workers,
-            functions=functions,
-            progress=progress,
-            keep=columns_of(reference, time),
-        )
-        when = latest(batch.kept, time) if time else at or datetime.now(UTC)
-        when = when.replace(tzinfo=when.tzinfo or UTC)
-        how = Performance()
-        if reference is not None and batch.kept:
-            known = labels_known(version) if history else None
-            how = performance_of(reference, batch.kept, predictions, known)
-    # Half of what may be wrong is for fields and figures, half for rules, whose n-th look gets
-    # the n-th part of a sum that never exceeds it.
-    share = level / 2 / ((looks(version) + 1) * (looks(version) + 2)) if history else level
-    findings = schema_findings(batch, version.manifest, level=share)
-    moved = (
-        drift(profile, batch.summary, level=level, floors=floors, seed=version.manifest["seed"])
-        if batch.summary
-        else Drift((), {}, {}, pl.DataFrame())
-    )
-    said = _small(batch, profile.rows, moved)
-    alarm = any(one["alarm"] for one in findings) or any(line.alarm for line in moved.lines)
-    left_out = {**profile.left_out, **batch.left_out}
-    notes = [f"{field} is not compared: {why}" for field, why in left_out.items()]
-    notes += _beyond(moved, how)
-    sample = batch.summary.sample if batch.summary and alarm else pl.DataFrame()
-    found = Monitored(
-        version.title,
-        {"name": name or called(data), "rows": batch.rows, "usable": batch.usable,
-         "at": when.isoformat(), "hash": batch.hash},
-        [*findings, *([said] if said else [])],
-        [line.to_dict() for line in moved.lines],
-        how.figures,
-        verdict="fail" if alarm else "inconclusive" if said else "pass",
-        notes=[*batch.notes, *notes, *how.notes],
-        cells=moved.cells,
-        reference=moved.reference,
-        moved=moved.moved,
-        rows=shown(moved.moved, sample, profile.kinds),
-    )  # fmt: skip
-    if history:
-        found = _in_history(found, version, when, how, level)
-    return found if to is None else _written(found, Path(to))
+        said = _small(batch, profile.rows, moved)
+        alarm = any(one["alarm"] for one in findings) or any(line.alarm for line in moved.lines)
+        left_out = {**profile.left_out, **batch.left_out}
+        notes = [f"{field} is not compared: {why}" for field, why in left_out.items()]
+        notes += _beyond(moved, how)
+        sample = batch.summary.sample if batch.summary and alarm else pl.DataFrame()
+        found = Monitored(
+            version.title,
+            {"name": name or called(data), "rows": batch.rows, "usable": batch.usable,
+             "at": when.isoformat(), "hash": batch.hash},
+            [*findings, *([said] if said else [])],
+            [line.to_dict() for line in moved.lines],
+            how.figures,
+            verdict="fail" if alarm else "inconclusive" if said else "pass",
+            notes=[*batch.notes, *notes, *how.notes],
+            cells=moved.cells,
+            reference=moved.reference,
+            moved=moved.moved,
+            rows=shown(moved.moved, sample, profile.kinds),
+        )  # fmt: skip
+        if history:
+            found = _in_history(found, version, when, how, level)
+        record.verdict = found.verdict
+        return found if to is None else _written(found, Path(to))
 
 
 def _beyond(moved: Drift, how: Performance) -> list[str]:

@@ -20,6 +20,7 @@ from assay.evaluation.measures import measures
 from assay.jobs.running import PREDICTIONS, Outcome, Progress, run
 from assay.own import own
 from assay.recipe import Recipe, Use, load
+from assay.records.recording import recorded
 from assay.remote import placed
 from assay.rows import ROW_ID, as_pandas
 from assay.slices.actions import Action, data_actions, ranked, slice_actions, suspect_action
@@ -214,16 +215,19 @@ def improve(  # noqa: PLR0913 - the options of `assay improve`, one to one
         loaded = load(recipe)
         if seed is not None:
             loaded = loaded.model_copy(update={"seed": seed})
-        outcome = run(loaded, functions=functions, **again)  # type: ignore[arg-type]
-        found = _weighed(loaded, outcome, model, try_out, Path(out), workers, report)
-        if apply is None:
-            return found
-        action = wanted(found.actions, apply)
-        changed = changed_recipe(loaded, action)
-        path = write_recipe(recipe, changed, action, Path(out))
-        after = run(changed, functions=functions, **again)  # type: ignore[arg-type]
-        applied = _measured(loaded, outcome, changed, after, action, found.model, path)
-        return replace(found, applied=applied)
+        with recorded("improve", out, loaded) as record:
+            outcome = run(loaded, functions=functions, **again)  # type: ignore[arg-type]
+            found = _weighed(loaded, outcome, model, try_out, Path(out), workers, report)
+            record.version, record.best = outcome.version, found.model
+            if apply is None:
+                return found
+            action = wanted(found.actions, apply)
+            changed = changed_recipe(loaded, action)
+            path = write_recipe(recipe, changed, action, Path(out))
+            after = run(changed, functions=functions, **again)  # type: ignore[arg-type]
+            record.version = after.version
+            applied = _measured(loaded, outcome, changed, after, action, found.model, path)
+            return replace(found, applied=applied)
 
 
 def _weighed(

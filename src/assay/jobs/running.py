@@ -25,6 +25,7 @@ from assay.jobs.gating import judged_of, read_gates, run_folder, shown_gates
 from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
+from assay.records.recording import recorded
 from assay.remote import placed
 from assay.reporting.pictures import pictures, to_png
 from assay.reporting.render import render
@@ -32,8 +33,7 @@ from assay.rows import as_pandas
 from assay.slices.diagnosing import sliced
 from assay.storage import storage_errors, write_atomically
 from assay.tracking.modelcard import write_cards
-from assay.tracking.recording import Recording, recorded
-from assay.tracking.server import address, publish
+from assay.tracking.server import address, told
 from assay.verdicts.hosts import github
 from assay.verdicts.writing import checked_paths, write
 from assay.version import Version, open_version
@@ -157,7 +157,8 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
         loaded = load(recipe)
         if seed is not None:
             loaded = loaded.model_copy(update={"seed": seed})
-        with recorded(Recording(Path(out), loaded)) as record:
+        notes: list[str] = []
+        with recorded("run", out, loaded, tell=notes.append, failed=told(server)) as record:
             version = build(loaded, out=out, workers=workers, engine=engine, progress=progress)
             folder = _run_folder(loaded, version)
             record.version, record.folder = version, folder
@@ -170,14 +171,17 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
                     evaluation = _evaluated(loaded, version, Path(out), folder, say)
                 made = Run(version, evaluation, folder)
                 verdicts = judge(loaded.gates, state_of(made, loaded))
-                verdict = overall(verdicts)
-                write_atomically(folder / GATES, orjson.dumps([asdict(gate) for gate in verdicts]))
+                verdict, plain = overall(verdicts), [asdict(gate) for gate in verdicts]
+                write_atomically(folder / GATES, orjson.dumps(plain))
                 path = _write_report(folder, version.manifest, evaluation, verdicts)
                 write(judged_of(made, verdicts, recipe), paths)
-        kept, notes = record.finished(evaluation, [asdict(gate) for gate in verdicts], verdict)
-        if server is not None:
-            notes += publish(server, kept, version, evaluation, folder)
-        return Outcome(version, evaluation, verdicts, verdict, path, reused, kept.id, tuple(notes))
+            record.verdict, record.gates = verdict, plain
+            if evaluation is not None:
+                record.best, record.scores = evaluation.best, evaluation.plain_scores()
+        notes += told(server)(record, evaluation)
+        return Outcome(
+            version, evaluation, verdicts, verdict, path, reused, record.id, tuple(notes)
+        )
 
 
 @placed

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import orjson
 
-from assay.errors import AssayError, RecipeError, SourceError, StorageError
+from assay.errors import AssayError, RecipeError, SourceError, StorageError, Terminated
 from assay.jobs.gating import gate
 from assay.jobs.guarding import monitor
 from assay.jobs.running import run
@@ -290,10 +290,6 @@ def _alone(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-class Terminated(BaseException):
-    """This process was asked to end (SIGTERM)."""
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import xxhash
 from assay.errors import StorageError
 from assay.objects import Object, Store, together
 from assay.remote import work
+from assay.remote.records import RUNS, merged
 from assay.storage import storage_errors, write_atomically
 
 INDEX = ".place.json"
@@ -71,9 +72,10 @@ class Mirror:
                     (self.folder / key).unlink(missing_ok=True)
                 sent.pop(key, None)
             wanted = [one for one in found.values() if self._wanted(one, before, sent, whole)]
-            together(self._fetch, wanted)
+            ours = () if self._unchanged(RUNS, sent) else (RUNS,)
+            together(lambda one: self._fetch(one, merge=one.key in ours), wanted)
             for one in wanted:
-                sent[one.key] = _hash(self.folder / one.key)
+                sent[one.key] = "" if one.key in ours else _hash(self.folder / one.key)
             index["objects"] = {
                 key: [one.size, one.tag, one.written.timestamp()]
                 for key, one in found.items()
@@ -103,13 +105,14 @@ class Mirror:
         path = self.folder / key
         return not path.exists() or sent.get(key) == _hash(path)
 
-    def _fetch(self, one: Object) -> None:
+    def _fetch(self, one: Object, merge: bool = False) -> None:
         path = self.folder / one.key
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self.store.fetch(one, draft)
-            draft.replace(path)
+            if not (merge and merged(path, draft)):
+                draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -123,6 +126,16 @@ class Mirror:
             with storage_errors(self.folder):
                 self._fetch(found[0])
         return bool(found)
+
+    def push_record(self) -> None:
+        """Send the record of runs alone, after something that failed.
+
+        Raises:
+            StorageError: the store refuses, or cannot be reached.
+        """
+        with self.locked() as index:
+            if (self.folder / RUNS).exists():
+                self._send(RUNS, index["objects"], index["sent"])
 
     def push(self) -> None:
         """Send what has changed in the folder, and remove from the store what was removed here.
@@ -181,6 +194,12 @@ class Mirror:
         if sent.get(key) == hash and key in objects:
             return
         tag = self.store.replace(key, content, objects[key][1] if key in objects else None)
+        if tag is None and key == RUNS:
+            # Others have written into theirs meanwhile: ours gets what theirs has.
+            (found,) = [one for one in self.store.list() if one.key == key]
+            self._fetch(found, merge=True)
+            objects[key] = [found.size, found.tag, found.written.timestamp()]
+            return self._send(key, objects, sent)
         if tag is None and "/runs/" in key:
             # The same run elsewhere, since a run's folder is named by what it does: theirs will do.
             return

@@ -6,13 +6,14 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import orjson
 import xxhash
 
+from assay.errors import StorageError
 from assay.objects import Store, is_store
 from assay.remote import work
 from assay.remote.mirror import INDEX, Mirror
@@ -56,7 +57,13 @@ def working(out: str | Path) -> Iterator[Path]:
         return
     mirror = mirrored(str(out))
     mirror.pull()
-    yield mirror.folder
+    try:
+        yield mirror.folder
+    except BaseException:
+        # That it failed is on record, and the error matters more than a store out of reach.
+        with suppress(StorageError):
+            mirror.push_record()
+        raise
     mirror.push()
 
 

@@ -188,8 +188,8 @@ def crossval(  # noqa: PLR0913 - the options of `assay crossval`, one to one
     (5, 60)
     """
     with bench(
-        recipe, out=out, models=models, seed=seed, workers=workers, progress=progress,
-        functions=functions,
+        recipe, kind="crossval", out=out, models=models, seed=seed, workers=workers,
+        progress=progress, functions=functions,
     ) as work:  # fmt: skip
         uses = models_of(work.recipe)
         work.report("deal", 0, 1)
@@ -204,6 +204,8 @@ def crossval(  # noqa: PLR0913 - the options of `assay crossval`, one to one
         asked = _asked(work.recipe, metrics, [one.predictions for one in done])
         scores = _scores(work.recipe, judged, asked)
         means, comparisons = _summed(scores, asked, judged)
+        work.record.best = means[0].model
+        work.record.scores = [asdict(one) | {"split": "folds"} for one in means]
         return CrossValidated(
             name=work.recipe.name,
             version=work.version.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from assay.models._commands import allowing_commands, commands_allowed
 from assay.models.training import Fitted
 from assay.own import own
 from assay.recipe import Recipe, Use, digest, load
+from assay.records.recording import Recording, recorded
 from assay.rows import ROW_ID
 from assay.sharing import hash_file
 from assay.storage import storage_errors
@@ -90,6 +91,7 @@ class Bench:
         cache: keeps what fitted models predicted.
         lock: of the cache.
         report: progress.
+        record: of the study, under way.
         workers: how many fits at once.
     """
 
@@ -98,6 +100,7 @@ class Bench:
     cache: Cache
     lock: int
     report: Progress
+    record: Recording
     workers: int | None = None
 
     def fit(self, use: Use, sides: Sides, *, learned: bool = False) -> Fit:
@@ -170,6 +173,7 @@ class Bench:
 def bench(
     what: Asked,
     *,
+    kind: str = "study",
     out: str | Path = "versions",
     models: Models = None,
     seed: int | None = None,
@@ -181,6 +185,7 @@ def bench(
 
     Args:
         what: a recipe, or a version, whose own recipe is then taken.
+        kind: what the study is recorded as.
         out: the folder that holds all versions.
         models: replace the recipe's models, written as in a recipe.
         seed: of the study and its models; the rows of the version stay as they are.
@@ -191,12 +196,16 @@ def bench(
     Raises:
         RecipeError: there is no target, or there are no models.
     """
-    with using(own(functions)):
+    with using(own(functions)), ExitStack() as ends:
         if isinstance(what, Version):
-            out, version, recipe = what.path.parent.parent, what, recipe_of(what)
+            out, recipe = what.path.parent.parent, recipe_of(what)
+            record = ends.enter_context(recorded(kind, what, recipe))
+            version = what
         else:
             recipe = load(what)
+            record = ends.enter_context(recorded(kind, out, recipe))
             version = build(recipe, out=out, workers=workers, progress=progress)
+            record.version = version
         changed: dict[str, Any] = {} if seed is None else {"seed": seed}
         if models is not None:
             changed["models"] = [models] if isinstance(models, str) else list(models)
@@ -207,7 +216,7 @@ def bench(
         cache = Cache(Path(out) / ".cache")
         with storage_errors(Path(out)), cache.in_use() as lock:
             report = progress or (lambda stage, done, total: None)
-            yield Bench(recipe, version, cache, lock, report, workers)
+            yield Bench(recipe, version, cache, lock, report, record, workers)
 
 
 def recipe_of(version: Version) -> Recipe:

@@ -213,8 +213,8 @@ def learning_curve(  # noqa: PLR0913 - the options of `assay curve`, one to one
             received={"fractions": list(fractions), "draws": draws, "times": times},
         )
     with bench(
-        recipe, out=out, models=models, seed=seed, workers=workers, progress=progress,
-        functions=functions,
+        recipe, kind="curve", out=out, models=models, seed=seed, workers=workers,
+        progress=progress, functions=functions,
     ) as work:  # fmt: skip
         split = "test" if work.version.splits.get("test") else "validation"
         own_seed = work.recipe.seed

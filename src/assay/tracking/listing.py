@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assay.errors import AssayError, nearest
+from assay.records import store
+from assay.records.store import RunRecord
 from assay.remote import placed
 from assay.rows import as_pandas
-from assay.tracking import store
 from assay.tracking.recipes import Change, changes
-from assay.tracking.store import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VERDICTS = ("pass", "fail", "inconclusive")
-STATES = ("finished", "failed", "interrupted")
+STATES = ("running", "finished", "failed", "interrupted", "killed")
 _BOUND = re.compile(
     r"\s*(?:(?P<model>[^:<>=]+):)?\s*(?P<metric>[^:<>=.]+?)(?:\.(?P<side>low|high))?\s*"
     r"(?P<sign><=|>=|<|>)\s*(?P<number>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*",
@@ -34,8 +34,9 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SCHEMA = {
-    "run": pl.String, "name": pl.String, "started": pl.String, "status": pl.String,
-    "verdict": pl.String, "version": pl.String, "model": pl.String, "split": pl.String,
+    "run": pl.String, "kind": pl.String, "name": pl.String, "started": pl.String,
+    "status": pl.String, "verdict": pl.String, "version": pl.String, "model": pl.String,
+    "split": pl.String,
     "metric": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64,
 }  # fmt: skip
 
@@ -80,7 +81,7 @@ class Runs:
     def to_polars(self) -> pl.DataFrame:
         """A row for each run and score; runs without scores have one row."""
         rows = [
-            {"run": run.id, **{name: getattr(run, name) for name in list(_SCHEMA)[1:6]}, **score}
+            {"run": run.id, **{name: getattr(run, name) for name in list(_SCHEMA)[1:7]}, **score}
             for run in self.runs
             for score in run.scores or ({},)
         ]
@@ -105,6 +106,7 @@ def runs(  # noqa: PLR0913 - the options of `assay runs`, one to one
     name: str | None = None,
     *,
     out: str | Path = "versions",
+    kind: str | None = None,
     where: Sequence[str] = (),
     verdict: str | None = None,
     status: str | None = None,
@@ -118,10 +120,12 @@ def runs(  # noqa: PLR0913 - the options of `assay runs`, one to one
     Args:
         name: of this recipe only.
         out: the folder that holds all versions.
+        kind: what was run: `run`, `build`, `improve`, `crossval`, `curve`, `evaluate`, `gate`,
+            `monitor`, or `study` for the studies that have no command.
         where: bounds on scores, all of which hold: `mae<80`, `mae.high<85` (the interval's end),
             `tfidf_linear:mae<80` (that model's score instead of the best one's).
         verdict: `pass`, `fail` or `inconclusive`.
-        status: `finished`, `failed` or `interrupted`.
+        status: `running`, `finished`, `failed`, `interrupted` or `killed`.
         since: started at or after: an ISO date or time (in UTC unless it says otherwise), or how
             long ago: `90m`, `24h`, `7d`, `2w`.
         until: started before.
@@ -141,13 +145,15 @@ def runs(  # noqa: PLR0913 - the options of `assay runs`, one to one
     if compare is not None:
         return Runs(tuple(_named(one, found) for one in compare), compared=True)
     bounds = [_bound(one) for one in where]
+    _allowed("kind", kind, store.KINDS)
     _allowed("verdict", verdict, VERDICTS)
     _allowed("status", status, STATES)
     start, end = _moment("since", since), _moment("until", until)
     kept = [
         run
         for run in found
-        if verdict in (None, run.verdict)
+        if kind in (None, run.kind)
+        and verdict in (None, run.verdict)
         and status in (None, run.status)
         and (start is None or _parsed(run.started) >= start)
         and (end is None or _parsed(run.started) < end)
@@ -208,6 +214,7 @@ def _parsed(text: str) -> datetime:
 def _named(text: str, found: Sequence[RunRecord]) -> RunRecord:
     """The run of an id or its beginning; of a version its newest."""
     exact = [run for run in found if text in (run.version, f"{run.name}/{run.version}")]
+    exact.sort(key=lambda run: run.kind != "run")  # the one that has scores
     matches = exact[:1] or [run for run in found if run.id.startswith(text)]
     if len(matches) == 1 and text:
         return matches[0]
@@ -221,10 +228,12 @@ def _named(text: str, found: Sequence[RunRecord]) -> RunRecord:
 def _line(run: RunRecord) -> str:
     when = run.started[:19].replace("T", " ")
     said = run.verdict or run.status
-    parts = [run.id, when, f"{said:<12}", f"{run.name}/{run.version or '–'}"]
+    parts = [run.id, when, f"{run.kind:<8}", f"{said:<12}", f"{run.name}/{run.version or '–'}"]
     best = [score for score in run.scores if score["model"] == run.best]
     parts += [f"{run.best}:"] if best else []
     parts += [f"{score['metric']} {_value(score)}" for score in best[:4]]
+    if run.status == store.RUNNING:
+        parts.append(f"for {run.seconds:,.0f} s, process {run.pid} on {run.host}")
     parts += [run.error.splitlines()[0]] if run.error else []
     return "  ".join(parts)
 

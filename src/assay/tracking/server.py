@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ import orjson
 
 from assay.errors import AssayError, MissingExtra
 from assay.evaluation.evaluation import Evaluation
+from assay.records.masking import masked
+from assay.records.recording import Recording
+from assay.records.store import RunRecord
 from assay.reporting.pictures import pictures, to_png
-from assay.tracking.masking import masked
 from assay.tracking.recipes import flat
-from assay.tracking.store import RunRecord
 from assay.urls import hidden
 from assay.version import MANIFEST, Version
 
@@ -33,6 +34,7 @@ FROM_ENVIRONMENT = "env"
 DIGEST = 36
 AT_ONCE = 100  # parameters, metrics or tags in one request
 LONGEST = 500  # characters of a parameter
+LONGEST_TAG = 5000
 # Without these an unreachable server holds a run up for many minutes.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -60,20 +62,31 @@ def address(asked: str) -> str:
     return found
 
 
+def told(uri: str | None) -> Callable[..., list[str]]:
+    """What tells a server of a run that has ended, whichever way; nothing without a server."""
+
+    def tell(run: Recording, evaluation: Evaluation | None = None) -> list[str]:
+        if uri is None or run.ended is None:
+            return []
+        return publish(uri, run.ended, run.version, evaluation)
+
+    return tell
+
+
 def publish(
-    uri: str, run: RunRecord, version: Version, evaluation: Evaluation | None, folder: Path
+    uri: str, run: RunRecord, version: Version | None, evaluation: Evaluation | None
 ) -> list[str]:
     """Put a run on an MLflow server: parameters, metrics with their intervals, charts, dataset.
 
     The run has the best model's metrics; each model is a run of its own under it, so that the
-    server's tables and charts compare them. The dataset is an input with the version's hash.
+    server's tables and charts compare them. The dataset is an input with the version's hash. A run
+    that failed is there as failed, with its error.
 
     Args:
         uri: the server's address.
         run: as it was recorded.
-        version: what the models learned from.
+        version: what the models learned from; None where it was not made.
         evaluation: their scores.
-        folder: of the report and the other files.
 
     Returns:
         A note: where the run is, or why it is not there; no run is lost by that.
@@ -84,7 +97,7 @@ def publish(
         # MLflow prints to standard output, which is for results.
         with _patient(), contextlib.redirect_stdout(sys.stderr):
             client = mlflow.MlflowClient(tracking_uri=uri)
-            id = _published(client, run, version, evaluation, folder)
+            id = _published(client, run, version, evaluation)
     except (mlflow.exceptions.MlflowException, OSError) as error:
         said = hidden(str(error)).replace(uri, shown).partition("\n")[0]
         said = said.partition(" with exception")[0][:200]
@@ -96,7 +109,7 @@ def publish(
 
 
 def _published(
-    client: Any, run: RunRecord, version: Version, evaluation: Evaluation | None, folder: Path
+    client: Any, run: RunRecord, version: Version | None, evaluation: Evaluation | None
 ) -> str:
     start = int(datetime.fromisoformat(run.started).timestamp() * 1000)
     experiment = client.get_experiment_by_name(run.name)
@@ -108,16 +121,21 @@ def _published(
     }  # fmt: skip
     tags |= {f"assay.gate.{place}": f"{gate['verdict']}: {gate['gate']}"[:LONGEST]
              for place, gate in enumerate(run.gates, 1)}  # fmt: skip
-    made = client.create_run(where, start_time=start, run_name=str(run.version), tags=tags)
+    if run.error:
+        tags["assay.error"] = run.error[:LONGEST_TAG]
+    title = run.version or f"{run.status} {run.id}"
+    made = client.create_run(where, start_time=start, run_name=title, tags=tags)
     id: str = made.info.run_id
     status = "FAILED"
     try:
         parameters = [(path, _text(value)) for path, value in flat(masked(run.recipe))]
         _log(client, id, start, parameters, _metrics(run.scores, run.best))
-        client.log_inputs(
-            run_id=id, datasets=[_dataset(version, split) for split in version.splits]
-        )
-        for file in (*(folder / name for name in _ARTIFACTS), version.path / MANIFEST):
+        if version is not None:
+            inputs = [_dataset(version, split) for split in version.splits]
+            client.log_inputs(run_id=id, datasets=inputs)
+            client.log_artifact(id, str(version.path / MANIFEST))
+        folder = Path(run.folder or "")
+        for file in (folder / name for name in _ARTIFACTS if run.status == "finished"):
             if file.exists():
                 client.log_artifact(id, str(file))
         if evaluation is not None:
@@ -139,7 +157,7 @@ def _published(
                     client.log_artifact(child.info.run_id, str(card))
                 ended = "FAILED" if info.error else "FINISHED"
                 client.set_terminated(child.info.run_id, status=ended)
-        status = "FINISHED"
+        status = "FINISHED" if run.status == "finished" else "FAILED"
     finally:
         end = start + int(run.seconds * 1000)
         client.set_terminated(id, status=status, end_time=end)

@@ -13,8 +13,8 @@ import orjson
 from assay.errors import PredictionsError, StorageError, VersionError
 from assay.evaluation.evaluation import Evaluation
 from assay.recipe import digest
+from assay.records import store
 from assay.tags import read_tags
-from assay.tracking import store
 from assay.version import listing
 from assay.versioning.pruning import PRUNED
 

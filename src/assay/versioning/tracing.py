@@ -11,9 +11,9 @@ from typing import Any
 
 from assay.errors import AssayError, SourceError, VersionError
 from assay.recipe import Read, digest, load
+from assay.records import store
 from assay.remote import placed
 from assay.sources.shards import fingerprint, locate
-from assay.tracking import store
 from assay.version import Version, open_version
 from assay.versioning.graph import Graph, Node, graph_of, recipe_digest
 
