@@ -15,12 +15,14 @@ many profiles; and the share of planted changes of known size that is found.
 from __future__ import annotations
 
 import argparse
+import compileall
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+import assay
 from benchmarks.memory import measured
 
 PIECE = 250_000
@@ -55,7 +57,6 @@ def table(rows: int, fields: int, seed: int) -> pl.DataFrame:
 
 def make(work: Path, rows: int, fields: int) -> tuple[Path, Path, Path]:
     """The reference's file, the batch's, and the version of the reference with its profile."""
-    import assay
     from assay.monitoring.making import profile_of
 
     work.mkdir(parents=True, exist_ok=True)
@@ -156,6 +157,8 @@ def _type(dtype: pl.DataType) -> str:
 
 def _run(python: str, code: str, *paths: Path):
     command = [python, "-c", code, *(str(path.resolve()) for path in paths)]
+    # Compiled, as whatever is installed is; a clone on a machine that keeps no bytecode is not.
+    compileall.compile_dir(Path(assay.__file__).parent, quiet=1)
     run = measured(command, folder=Path.cwd(), environment={})
     if run.code:
         sys.exit(f"failed:\n{run.messages}")

@@ -42,13 +42,18 @@ def content_hash(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> p
     """
     total = np.zeros(frame.height, dtype=np.uint64)
     schema = frame.schema  # made anew at every look, which a frame of many columns feels
-    for name in columns if columns is not None else frame.columns:
-        texts = frame.select(_canonical(name, schema[name]).alias(ROW))
-        hashes = texts.select(plh.col(ROW).nchash.xxh3_64())[ROW]
-        key = np.uint64(xxhash.xxh3_64_intdigest(name.encode()))
-        with np.errstate(over="ignore"):
-            cell = _mix(hashes.fill_null(0).to_numpy() ^ key)
-            total += np.where(hashes.is_null().to_numpy(), np.uint64(0), cell)
+    names = list(columns if columns is not None else frame.columns)
+    # As many at a time as there are threads: all at once would hold every column's text.
+    step = pl.thread_pool_size()
+    for first in range(0, len(names), step):
+        some = names[first : first + step]
+        texts = frame.select(_canonical(name, schema[name]).alias(name) for name in some)
+        hashed = texts.select(plh.col(name).nchash.xxh3_64() for name in some)
+        for name, hashes in hashed.to_dict().items():
+            key = np.uint64(xxhash.xxh3_64_intdigest(name.encode()))
+            with np.errstate(over="ignore"):
+                cell = _mix(hashes.fill_null(0).to_numpy() ^ key)
+                total += np.where(hashes.is_null().to_numpy(), np.uint64(0), cell)
     return pl.Series(ROW, _mix(total))
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import RecipeError
-from assay.slices._contrast import benjamini_hochberg, difference_interval, holm
+from assay.evaluation.many import benjamini_hochberg
+from assay.slices._contrast import difference_interval, holm
 from assay.slices.finding import find_slices
 
 

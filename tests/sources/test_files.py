@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -195,6 +196,43 @@ def test_tables_keep_their_types_and_are_cut_by_row_groups(tmp_path: Path) -> No
     assert load(first, ["t", "late"]).rows.columns == ["t", "late"]
     assert load(first).lines.to_list()[:2] == [1, 2]
     assert survey(first) == {"i": {"integer"}, "t": {"string", "null"}, "l": {"list"}}
+
+
+@pytest.mark.parametrize("statistics", [True, False, ["a", "s.x"]])
+def test_a_survey_says_the_same_whether_a_parquet_file_tells_it_or_is_read(tmp_path, statistics):
+    frame = pl.DataFrame(
+        {
+            "a": [1, None],
+            "none": [None, None],
+            "number": [1.5, float("nan")],
+            "list": [[None], []],
+            "s": [{"x": 1}, {"x": None}],
+            "s.x": ["beside", None],
+            "coded": pl.Series(["r", "r"], dtype=pl.Categorical),
+        }
+    )
+    pq.write_table(frame.to_arrow(), tmp_path / "t.parquet", write_statistics=statistics)
+
+    (shard,) = locate(tmp_path / "t.parquet", Read(), tmp_path)
+
+    assert survey(shard) == {
+        "a": {"integer", "null"},
+        "none": {"null"},
+        "number": {"number"},
+        "list": {"list"},
+        "s": {"object"},
+        "s.x": {"string", "null"},
+        "coded": {"string"},
+    }
+
+
+def test_a_survey_tells_columns_of_one_name_apart(tmp_path):
+    twice = pa.table([[1, None], ["x", "y"]], names=["k", "k"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+
+    (shard,) = locate(tmp_path / "t.parquet", Read(), tmp_path)
+
+    assert survey(shard) == {"k": {"integer", "null"}, "k_2": {"string"}}
 
 
 @pytest.mark.parametrize(

@@ -222,14 +222,15 @@ def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
     >>> auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))[0]
     0.75
     """
-    from scipy.stats import rankdata
-
     hits, misses = scores[positive], scores[~positive]
     m, n = len(hits), len(misses)
     if m < 2 or n < 2:
         return 0.5, float("inf")
-    ranks = rankdata(np.concatenate([hits, misses]))
-    above = (ranks[:m] - rankdata(hits)) / n
-    below = 1 - (ranks[m:] - rankdata(misses)) / m
+    ranks, of_hits, of_misses = (
+        pl.Series(values).rank("average").to_numpy()
+        for values in (np.concatenate([hits, misses]), hits, misses)
+    )
+    above = (ranks[:m] - of_hits) / n
+    below = 1 - (ranks[m:] - of_misses) / m
     value = float(above.mean())
     return value, float(above.var(ddof=1) / m + below.var(ddof=1) / n)

@@ -131,20 +131,20 @@ def nemenyi(models: int, blocks: int, level: float = 0.05) -> float:
     return q * math.sqrt(models * (models + 1) / (6 * blocks))
 
 
-def benjamini_hochberg(p: Sequence[float]) -> list[float]:
+def benjamini_hochberg(p: Sequence[float] | Floats) -> Floats:
     """Adjust p-values so that at most a share of the found differences is false.
 
     Reference: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B
     57:289-300.
 
-    >>> benjamini_hochberg([0.01, 0.04, 0.03])
-    [0.03, 0.04, 0.04]
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).round(4).tolist()
+    [0.04, 0.0533, 0.0533, 0.5]
     """
-    order = np.argsort(p, kind="stable")[::-1]
-    count, least, adjusted = len(p), 1.0, [1.0] * len(p)
-    for rank, place in enumerate(order.tolist()):  # few: one for each comparison
-        least = min(least, p[place] * count / (count - rank))
-        adjusted[place] = round(least, 12)
+    given = np.asarray(p, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    steps = given[order] * len(given) / np.arange(1, len(given) + 1)
+    adjusted = np.empty(len(given))
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
     return adjusted
 
 

@@ -24,6 +24,8 @@ from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.sources.shards import load as load_shard
 
 Progress = Callable[[str, int, int], None]
+FEW_SHARDS = 4
+"""Shards that are counted sooner, by all threads of this process, than workers have started."""
 _KEPT = ".kept.arrow"
 
 
@@ -88,6 +90,7 @@ def count_batch(  # noqa: PLR0913 - what `assay.monitor` says of reading, and wh
         how = read or _same_format(recipe.read)
         shards = locate(source, how, spool / "spool")
         columns: dict[str, frozenset[str]] = {}
+        workers = 1 if len(shards) <= FEW_SHARDS else workers
         for seen in run(survey, shards, workers=workers):
             for name, kinds in seen.items():
                 columns[name] = columns.get(name, frozenset()) | frozenset(kinds)

@@ -84,7 +84,7 @@ def _as_read(kind: Kind) -> str:
 
 
 def _effect(score: Floats, is_new: np.ndarray, fold: np.ndarray) -> Effect:
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     value, variance = mean_auc(score, is_new, fold)
     chance = 0.0
@@ -95,5 +95,5 @@ def _effect(score: Floats, is_new: np.ndarray, fold: np.ndarray) -> Effect:
     return Effect(
         "auc", value, max(0.0, value - reach), min(1.0, value + reach),
         "Mann-Whitney test of a classifier's out-of-fold scores; DeLong's interval",
-        float(norm.sf((value - 0.5) / math.sqrt(chance))),
+        float(ndtr((0.5 - value) / math.sqrt(chance))),
     )  # fmt: skip

@@ -13,6 +13,7 @@ import polars as pl
 import xxhash
 
 from assay.errors import RecipeError, nearest
+from assay.evaluation.many import benjamini_hochberg
 from assay.monitoring import domain
 from assay.monitoring.effects import Effect, coarse, of_field, of_missing, of_new, psi
 from assay.monitoring.profile import Count, Field, Profile, Summary
@@ -153,9 +154,9 @@ def enough(lines: int, reference: int, spreads: float, level: float = LEVEL) -> 
     >>> enough(1, 10_000, 1.0), enough(100, 10_000, 0.1)
     (8, 2298)
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    reach = float(norm.isf(level / max(1, lines) / 2) + norm.ppf(0.8))
+    reach = float(ndtri(0.8) - ndtri(level / max(1, lines) / 2))
     needed = (reach / spreads) ** 2
     if needed >= reference:
         return None
@@ -177,11 +178,7 @@ def _lines(field: Field, batch: Count, seed: int) -> list[Line]:
 
 
 def _judged(lines: list[Line], level: float) -> list[Line]:
-    from scipy.stats import false_discovery_control
-
-    if not lines:
-        return []
-    adjusted = false_discovery_control([min(1.0, max(0.0, line.effect.p)) for line in lines])
+    adjusted = benjamini_hochberg([line.effect.p for line in lines])
     return [
         replace(
             line, p_adjusted=float(p), alarm=bool(p <= level and line.effect.value >= line.floor)

@@ -146,14 +146,18 @@ def chosen(rows: pl.DataFrame, columns: Sequence[str], seed: int, count: int) ->
     True
     """
     ids = row_ids(rows)
-    again = ids.to_frame("id").select(pl.int_range(pl.len()).over("id").alias("n"))["n"]
-    spread = ids.to_numpy() ^ (again.to_numpy().astype(np.uint64) << np.uint64(40))
+    spread = ids.to_numpy()
+    if ids.n_unique() < len(ids):
+        again = ids.to_frame("id").select(pl.int_range(pl.len()).over("id").alias("n"))["n"]
+        spread = spread ^ (again.to_numpy().astype(np.uint64) << np.uint64(40))
     frame = rows.select("row_id", pl.Series("_chance", uniform(spread, seed, "monitor")), *columns)
     return _smallest(frame, count)
 
 
 def _smallest(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    return rows.sort("_chance", "row_id").head(count)
+    # Only rows that may stay are sorted.
+    highest = rows["_chance"].bottom_k(count).max()
+    return rows.filter(pl.col("_chance") <= highest).sort("_chance", "row_id").head(count)
 
 
 def cut_texts(rows: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:

@@ -134,19 +134,6 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def benjamini_hochberg(p: Floats) -> Floats:
-    """Adjusted for the share of false ones among those that are called (1995, JRSS B 57:289-300).
-
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])).round(4).tolist()
-    [0.04, 0.0533, 0.0533, 0.5]
-    """
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
-    return adjusted
-
-
 def sums_of(members: npt.NDArray[np.bool_], loss: Floats) -> Sums:
     """The sums of slices given as (rows, slices) of members."""
     centred = loss - loss.mean() if len(loss) else loss

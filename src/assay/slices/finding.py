@@ -11,11 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.errors import RecipeError
+from assay.evaluation.many import benjamini_hochberg
 from assay.evaluation.scored import Floats
 from assay.recipe import FieldType
 from assay.rows import ROW_ID, as_pandas, row_ids, text_hash, uniform
 from assay.slices._contrast import (
-    benjamini_hochberg,
     difference_interval,
     holm,
     p_values,

@@ -216,6 +216,9 @@ def survey(shard: Shard) -> dict[str, frozenset[str]]:
     if shard.format == "jsonl":
         data, _ = to_utf8(_body(shard), _of(shard).encoding)
         return jsonl.survey(data)
+    if shard.format == "parquet":
+        with spool.readable(Path(shard.path)):
+            return tables.survey(Path(shard.path), shard.start, shard.stop)
     rows = load(shard).rows
     return csv.kinds(rows) if shard.format == "csv" else tables.kinds(rows)
 

@@ -78,19 +78,53 @@ def _native(table: pa.Table) -> pl.DataFrame:
     return frame.with_columns(pl.col(coded).cast(pl.String)) if coded else frame
 
 
+def survey(path: Path, start: int, stop: int) -> dict[str, frozenset[str]]:
+    """Say what each column of some row groups holds, and read those that the file says not.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    with _open(path, "parquet") as file, _explained(path, "parquet"):
+        names, _ = distinct(file.schema_arrow.names)
+        groups = [file.metadata.row_group(at) for at in range(start, stop)]
+        # A nested column has other paths below it, one of a doubled name another name here.
+        leaves = [file.schema.column(at).path for at in range(len(file.schema))]
+        nulls = {path: _nulls(groups, at) for at, path in enumerate(leaves) if path in names}
+        types = _native(file.schema_arrow.empty_table().rename_columns(names)).schema
+    told = {
+        name: _kinds(types[name], count, sum(group.num_rows for group in groups))
+        for name, count in nulls.items()
+        if count is not None and leaves.count(name) == 1 and not types[name].is_nested()
+    }
+    rest = [name for name in names if name not in told]
+    read = kinds(load(path, "parquet", start, stop, rest).rows) if rest else {}
+    return {name: told[name] if name in told else read[name] for name in names}
+
+
+def _nulls(groups: Sequence[Any], at: int) -> int | None:
+    """How many values of a column are null, if the file says so for all its row groups."""
+    told = [group.column(at).statistics for group in groups]
+    if any(one is None or not one.has_null_count for one in told):
+        return None
+    return sum(int(one.null_count) for one in told)
+
+
 def kinds(rows: pl.DataFrame) -> dict[str, frozenset[str]]:
     """Say what each column of a typed frame holds.
 
     >>> sorted(kinds(pl.DataFrame({"a": [1.5, None]}))["a"])
     ['null', 'number']
     """
-    return {name: _kinds(rows[name]) for name in rows.columns}
+    return {
+        name: _kinds(values.dtype, values.null_count(), rows.height)
+        for name, values in rows.to_dict().items()
+    }
 
 
-def _kinds(values: pl.Series) -> frozenset[str]:
-    found = {"null"} if values.null_count() else set()
-    if values.null_count() < len(values):
-        found.add(_kind(values.dtype))
+def _kinds(dtype: pl.DataType, nulls: int, height: int) -> frozenset[str]:
+    found = {"null"} if nulls else set()
+    if nulls < height:
+        found.add(_kind(dtype))
     return frozenset(found)
 
 
