@@ -97,7 +97,8 @@ class Followed:
         alarms = [one for one in self.trends if one["alarm"]]
         for one in sorted(alarms, key=lambda one: -one["log_e"]):
             since = f"since {one['since']['name']}" if one["since"] else ""
-            lines.append(f"  ALARM {one['name']:<32} {since}  chance {p_value(one['p'])}")
+            name = one["name"] + (" (estimated)" if one["about"] == "estimate" else "")
+            lines.append(f"  ALARM {name:<40} {since}  chance {p_value(one['p'])}")
         if not alarms and many:
             lines.append("  nothing has changed that matters")
         if many:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from assay.monitoring.domain import ALL
 from assay.monitoring.history import Batch, History, Labelled
 from assay.monitoring.performance import realised
 from assay.monitoring.reference import Reference
@@ -73,7 +74,8 @@ def _told(trend: Trend, past: Sequence[Batch], figures: Sequence[Mapping[str, An
         f"history.{trend.about}",
         "warn",
         what,
-        f"{trend.name} has changed{since}{spread}. The chance that an unchanged world ever shows "
+        f"{trend.name} {'have' if trend.name == ALL else 'has'} changed{since}{spread}. The chance "
+        "that an unchanged world ever shows "
         f"so much is {chance}.{worth}",
         field=trend.name if trend.about == "field" else None,
     )

@@ -116,8 +116,8 @@ def _reference(manifest: Mapping[str, Any]) -> dict[tuple[str, str], int]:
 
 
 def _sentence(hint: str | None) -> str:
-    return f"{hint[0].upper()}{hint[1:]}." if hint else ""
+    return f"{hint[0].upper()}{hint[1:]}" if hint else ""
 
 
 def _listed(kinds: frozenset[str]) -> str:
-    return " and ".join(sorted(kinds))
+    return " and ".join(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in sorted(kinds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from assay.monitoring.domain import ALL
 from assay.reporting.render import written
 from assay.reporting.timelines import MOST_BATCHES, timeline
 from assay.reporting.words import finite, integer, many, number, p_value, short, value
@@ -124,11 +125,8 @@ def _verdict(
     words = {"pass": "As before", "fail": "Changed", "inconclusive": "Cannot tell"}
     if alarms:
         first = alarms[0]
-        told = (
-            f"{first['title']} has changed, most likely since {first['since']}."
-            if first["since"]
-            else f"{first['title']} has changed."
-        )
+        since = f", most likely since {first['since']}" if first["since"] else ""
+        told = f"{first['title']} {'have' if first['title'] == ALL else 'has'} changed{since}."
         rest = f" {many(len(alarms) - 1, 'more alarm')}." if len(alarms) > 1 else ""
         return {"kind": "fail" if kind == "fail" else "warning", "word": "Changed",
                 "sentence": told + rest}  # fmt: skip
