@@ -108,9 +108,17 @@ def test_a_second_watch_is_told_who_is_there(recipe: dict[str, Any], tmp_path: P
     assert next(assay.watch(recipe=recipe, out=tmp_path / "v", settle=0)).what == "watching"
 
 
-def test_a_source_that_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="Only files"):
-        assay.watch(recipe={"name": "w", "source": [{"a": 1}, {"a": 2}]}, out=tmp_path)
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ([{"a": 1}, {"a": 2}], "Rows in memory cannot be watched"),
+        ({"sql": "sqlite:///shop.db", "query": "SELECT 1"}, "query without a key cannot be"),
+    ],
+)
+def test_a_source_that_cannot_be_watched_is_refused(tmp_path: Path, source: Any, said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        assay.watch(recipe={"name": "w", "source": source}, out=tmp_path)
+    assert caught.value.hint
 
 
 @pytest.fixture

@@ -31,7 +31,10 @@ def watch(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.w
     ] = None,
     recipe: Annotated[Path, typer.Option(help="The recipe.")] = DEFAULT_RECIPE,
     out: Out = DEFAULT_OUT,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds between two looks: 2 for files, 60 for places."),
+    ] = None,
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds without a change before files are read.")
     ] = 2.0,

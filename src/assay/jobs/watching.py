@@ -16,20 +16,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+import polars as pl
 
+from assay.cache import Cache
 from assay.errors import AssayError, RecipeError, SourceError, StorageError, Terminated
 from assay.jobs.gating import gate
 from assay.jobs.guarding import monitor
 from assay.jobs.running import run
-from assay.places import is_place
+from assay.places import Delta, Iceberg, Sql, called, is_place, place
 from assay.recipe import Recipe, digest, load
 from assay.sharing import hash_file
-from assay.sources.files import found, is_data
+from assay.sources.files import is_data
+from assay.sources.shards import is_here, present
 from assay.storage import storage_errors, write_atomically
 from assay.version import listing
 
 What = Literal["watching", "settling", "unchanged", "monitored", "built", "failed", "stopped"]
 LOCK, STATE = ".watch-lock", "watch.json"
+EVERY, EVERY_FAR = 2.0, 60.0
+"""Seconds between two looks: at files of this machine, and at places that must be asked."""
 CEILING = 900.0
 """Seconds that are waited at most after one failure upon another."""
 _TICK = 0.2
@@ -69,7 +74,7 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path = "assay.yaml",
     out: str | Path = "versions",
-    every: float = 2.0,
+    every: float | None = None,
     settle: float = 2.0,
     once: bool = False,
     workers: int | None = None,
@@ -79,9 +84,12 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
     """Watch a source: build, evaluate, gate and monitor whenever something new arrives.
 
     Files are looked at by size and time of change, and read when these have been still for
-    `settle` seconds; what decides is the hash of their bytes. New files are held against the
-    accepted version, or the newest, before they become part of one. What was done last is kept in
-    `watch.json` beside the versions, so that a watch that is started again goes on where it was.
+    `settle` seconds; what decides is the hash of their bytes. A place elsewhere is asked what has
+    changed: objects and files of the web by their tags, a dataset of a hub by its commit, a table
+    by its version, a query with a key by hashes that the database makes of its rows. New files,
+    and rows with new keys, are held against the accepted version, or the newest, before they become
+    part of one. What was done last is kept in `watch.json` beside the versions, so that a watch
+    that is started again goes on where it was.
 
     A failure is tried again after `every` seconds, then after twice as long, and so on up to 15
     minutes, or as soon as the files change. One watch at a time works on a recipe's name.
@@ -90,7 +98,7 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
         source: a file, glob or folder that stands in for the recipe's source.
         recipe: a recipe file, or the recipe itself.
         out: the folder that holds all versions.
-        every: seconds between two looks.
+        every: seconds between two looks; 2 for files, 60 for what must be asked over a line.
         settle: seconds for which nothing may change before files are read.
         once: look once, do what there is to do, and end; a failure is raised. For cron.
         workers: how many shards to work on at once.
@@ -101,7 +109,8 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
         An event for everything that happens. Closing the iterator ends the watch.
 
     Raises:
-        RecipeError: the recipe cannot be read, or its source is no files.
+        RecipeError: the recipe cannot be read, or its source cannot be watched: rows in memory,
+            or a query without a key, which would be read whole at each look.
         StorageError: another watch is at work on this name.
 
     >>> import tempfile
@@ -115,18 +124,33 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
     asked = load(recipe)
     if source is not None:
         asked = asked.model_copy(update={"source": str(source)})
-    if is_place(asked.source) or is_data(asked.source):
-        raise RecipeError(
-            "Only files can be watched.", received=asked.source,
-            hint="name a folder of files, or run `assay run` by the clock for other sources",
-        )  # fmt: skip
+    _require_watchable(asked.source)
     if "://" in str(out):
         raise StorageError(
             "A watch keeps its versions in a folder of this machine.", received=str(out)
         )
     options = {"workers": workers, "functions": tuple(functions)}
     watcher = _Watcher(asked, Path(out), options, {"commands": commands})
-    return watcher.events(every, settle, once=once)
+    pause = every or (EVERY if is_here(asked.source) else EVERY_FAR)
+    return watcher.events(pause, settle, once=once)
+
+
+def _require_watchable(source: Any) -> None:
+    if is_place(source):
+        asked = place(source)
+        if isinstance(asked, Sql) and asked.key is None:
+            raise RecipeError(
+                "A query without a key cannot be watched: every look would read it whole.",
+                where=called(source),
+                hint="name a column that orders the rows as its `key`, or let cron call "
+                "`assay run`, which makes a new version only if the rows are others",
+            )
+    elif is_data(source):
+        raise RecipeError(
+            "Rows in memory cannot be watched.",
+            received=called(source),
+            hint="name files, a place or a query with a key, or call `assay.run` yourself",
+        )
 
 
 @dataclass
@@ -144,44 +168,60 @@ class _Watcher:
 
     def events(self, every: float, settle: float, *, once: bool) -> Iterator[Event]:
         with storage_errors(self.home), _alone(self.home):
-            yield Event("watching", f"{self.recipe.source}, for {self.recipe.name}")
+            yield Event("watching", f"{called(self.recipe.source)}, for {self.recipe.name}")
             seen: Looks | None = None
             failures = 0
             while True:
-                looks = self._looks()
-                if looks != seen:
-                    if not _still(looks, settle):
-                        yield Event("settling", "something is being written")
-                        looks = self._settled(settle)
-                    try:
-                        with closing(self._work()) as events:
+                looks: Looks = {}
+                try:
+                    looks = self._looks()
+                    if looks != seen:
+                        if self.here and not _still(looks, settle):
+                            yield Event("settling", "something is being written")
+                            looks = self._settled(settle)
+                        with closing(self._work(looks)) as events:
                             yield from events
-                        seen, failures = looks, 0
-                    except (AssayError, OSError) as error:
-                        if once:
-                            raise
-                        failures += 1
-                        wait = min(every * 2 ** (failures - 1), CEILING)
-                        said = {"retry_in": wait, "error": type(error).__name__}
-                        yield Event("failed", str(error), said=said)
-                        self._wait(wait, looks)
-                        continue
+                        seen = looks
+                    failures = 0
+                except (AssayError, OSError) as error:
+                    if once:
+                        raise
+                    failures += 1
+                    wait = min(every * 2 ** (failures - 1), CEILING)
+                    said = {"retry_in": wait, "error": type(error).__name__}
+                    yield Event("failed", str(error), said=said)
+                    self._wait(wait, looks)
+                    continue
                 if once:
                     return
                 time.sleep(every)
 
+    @property
+    def here(self) -> bool:
+        return is_here(self.recipe.source)
+
     def _looks(self) -> Looks:
         """Size and time of change of every file; nothing where there is no file yet."""
+        cache = Cache(self.out / ".cache")
         try:
-            files = found(self.recipe.source)
+            if self.here:
+                files = present(self.recipe.source, cache.folder / "spool")
+            else:
+                # What is fetched is where a build looks for it, and no other build takes it away.
+                with cache.in_use():
+                    files = present(self.recipe.source, cache.folder / "spool")
         except SourceError:
+            if not self.here:
+                raise  # out of reach is not empty
             # An empty folder, or one that is not there yet: what is built says so.
             return {}
         looks = {}
         for path, name in files:
             with suppress(FileNotFoundError):  # gone since it was listed
-                stat = path.stat()
-                looks[name] = (str(path), stat.st_size, stat.st_mtime_ns)
+                # A hub's files are links to what they hold.
+                real = path if self.here else path.resolve()
+                stat = real.stat()
+                looks[name] = (str(real), stat.st_size, stat.st_mtime_ns)
         return looks
 
     def _settled(self, settle: float) -> Looks:
@@ -198,12 +238,12 @@ class _Watcher:
     def _wait(self, seconds: float, looks: Looks) -> None:
         """Wait, but no longer than until the files change."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and self._looks() == looks:
+        while time.monotonic() < until and not (self.here and self._looks() != looks):
             time.sleep(max(_TICK, min(2.0, until - time.monotonic())))
 
-    def _work(self) -> Generator[Event, None, None]:
+    def _work(self, looks: Looks) -> Generator[Event, None, None]:
         """Monitor what is new, then build, evaluate and gate."""
-        hashes = {name: hash_file(Path(path)) for name, (path, _, _) in self._looks().items()}
+        hashes = {name: hash_file(Path(path)) for name, (path, _, _) in looks.items()}
         if not hashes:
             yield Event("unchanged", "there is nothing to read yet")
             return
@@ -215,18 +255,19 @@ class _Watcher:
         seen = None
         known = set(last.get("files", {}).values())
         new = sorted(name for name, hash in hashes.items() if hash not in known)
-        if known and new and listing(self.out, self.recipe.name):
-            paths = [path for name, (path, _, _) in self._looks().items() if name in new]
-            found = monitor(paths, against=self.recipe.name, out=self.out, name=_listed(new),
+        state: dict[str, Any] = {"files": hashes, "recipe": asked}
+        batch, called_ = self._new(looks, new, last, state)
+        if known and batch is not None and listing(self.out, self.recipe.name):
+            found = monitor(batch, against=self.recipe.name, out=self.out, name=called_,
                             read=self.recipe.read.model_dump(), **self.options)  # fmt: skip
             seen = found.to_dict()
-            yield Event("monitored", _told(found.alarms, new), verdict=found.verdict,
+            yield Event("monitored", _told(found.alarms, called_), verdict=found.verdict,
                         said={"new": new, "alarms": found.alarms})  # fmt: skip
         made = run(self.recipe, out=self.out, **self.options, **self.running)
         verdict = made.verdict
         if seen is not None and self.recipe.gates:
             verdict = gate(made.version, recipe=self.recipe, out=self.out, monitor=seen).verdict
-        state = {"files": hashes, "recipe": asked, "version": made.version.id, "verdict": verdict}
+        state |= {"version": made.version.id, "verdict": verdict}
         write_atomically(self.home / STATE, orjson.dumps(state, option=orjson.OPT_INDENT_2))
         rows = made.version.rows
         yield Event(
@@ -236,6 +277,28 @@ class _Watcher:
             verdict=verdict,
             said={"version": made.version.title, "report": str(made.report), "new": new},
         )
+
+    def _new(
+        self, looks: Looks, new: list[str], last: Mapping[str, Any], state: dict[str, Any]
+    ) -> tuple[Any, str]:
+        """What there is to monitor, and what to call it; None where nothing can be told apart."""
+        paths = [Path(looks[name][0]) for name in new]
+        asked = place(self.recipe.source) if is_place(self.recipe.source) else None
+        if isinstance(asked, Sql):
+            # A chunk that was filled up has old rows too: new are those beyond the last key.
+            key = str(asked.key)
+            final = pl.read_parquet(looks[next(reversed(looks))][0], columns=[key])[key][-1]
+            state["last"] = str(final)
+            rows = pl.concat(map(pl.read_parquet, paths), how="diagonal_relaxed") if paths else None
+            if rows is None or "last" not in last:
+                return None, ""
+            edge = pl.Series([last["last"]]).cast(rows.schema[key])
+            rows = rows.filter(pl.col(key) > edge[0])
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            return (rows, f"{rows.height:,} rows at {at}") if rows.height else (None, "")
+        if not paths or isinstance(asked, Delta | Iceberg):
+            return None, ""  # a new version of a table does not say which rows are new
+        return paths, _listed(new)
 
     def _last(self) -> dict[str, Any]:
         """What was done last; nothing where that cannot be read, and then it is done again."""
@@ -256,8 +319,8 @@ def _still(looks: Looks, settle: float) -> bool:
     return time.time_ns() - newest > settle * 1e9
 
 
-def _told(alarms: list[str], new: list[str]) -> str:
-    return f"{_listed(new)}: {'; '.join(alarms) if alarms else 'nothing has moved'}"
+def _told(alarms: list[str], called: str) -> str:
+    return f"{called}: {'; '.join(alarms) if alarms else 'nothing has moved'}"
 
 
 def _listed(new: list[str]) -> str:

@@ -26,7 +26,17 @@ from assay.sources.loaded import Loaded
 from assay.sources.text import is_utf8, mark, to_utf8
 from assay.urls import is_url
 
-__all__ = ["Dialect", "Loaded", "Shard", "fingerprint", "load", "locate", "survey"]
+__all__ = [
+    "Dialect",
+    "Loaded",
+    "Shard",
+    "fingerprint",
+    "is_here",
+    "load",
+    "locate",
+    "present",
+    "survey",
+]
 
 SHARD_BYTES = 32 * 1024 * 1024
 _PIECE = 256 * 1024
@@ -90,6 +100,32 @@ def locate(source: Any, read: Read, spool: Path, *, shard_bytes: int = SHARD_BYT
         said = f"left out because empty: {', '.join(empty)}"
         shards[0] = replace(shards[0], notes=(*shards[0].notes, said))
     return shards
+
+
+def present(source: Any, spool: Path) -> list[tuple[Path, str]]:
+    """The files that a source is read from, each with its name; brought here if it lies elsewhere.
+
+    What its place says has not changed is not fetched again: an object by its tag, a file of the
+    web by its tag, a dataset by its commit, a table by its version, rows by the database's hash.
+
+    Raises:
+        SourceError: there is nothing, or the place refuses.
+        StorageError: `spool` cannot be written to.
+    """
+    if not is_place(source):
+        return [(one.path, one.name) for one in _found(outside.expanded(source), spool)]
+    asked = place(source)
+    if isinstance(asked, Hub):
+        return [(one.path, one.name) for one in hub.fetched(asked)]
+    return [(one.path, one.name) for one in _of_place(asked, spool, SHARD_BYTES)]
+
+
+def is_here(source: Any) -> bool:
+    """Whether a source is files of this machine, which cost nothing to look at."""
+    if is_place(source):
+        return False
+    items = [source] if isinstance(source, str | os.PathLike) else source
+    return not any(_is_far(outside.expanded(os.fspath(item))) for item in items)
 
 
 def _found(source: Any, spool: Path) -> list[outside.Found]:
