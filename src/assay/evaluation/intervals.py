@@ -191,8 +191,9 @@ def bca(values: Floats, estimate: float, influence: Floats, *, expanded: bool = 
     Args:
         values: (b,) the metric on resamples.
         estimate: the metric on the rows as they are.
-        influence: (g,) of each resampled row or group; only its skewness matters.
-        expanded: widen the nominal level for small numbers of rows, as t intervals are.
+        influence: (g,) of each resampled row or group; only its shape matters.
+        expanded: widen the nominal level, as t intervals do, by how little these rows tell of the
+            variance: see `effective_df`.
 
     Refuses what `percentile` refuses.
 
@@ -216,13 +217,41 @@ def bca(values: Floats, estimate: float, influence: Floats, *, expanded: bool = 
     bias = float(ndtri(min(max(below, 0.5 / count), 1 - 0.5 / count)))
     squares = float((influence**2).sum())
     skew = float((influence**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
-    reach = quantile(rows - 1) * math.sqrt(rows / (rows - 1)) if expanded else Z
+    reach = quantile(effective_df(influence)) * math.sqrt(rows / (rows - 1)) if expanded else Z
     ends = []
     for end in (bias - reach, bias + reach):
         slowed = 1 - skew * end
         ends.append(float(ndtr(bias + end / slowed)) if slowed > 0 else float(end > 0))
     low, high = np.quantile(defined, ends)
     return Interval(float(low), float(high), f"BCa bootstrap, {len(values):,} resamples")
+
+
+def deciding_rows(influence: Floats) -> float:
+    """How many rows, or groups, carry the variance of a metric: n over the influences' kurtosis.
+
+    >>> round(deciding_rows(np.r_[-1.0, np.zeros(10), 1.0]), 1)
+    2.0
+    """
+    squares = influence**2
+    return float(squares.sum() ** 2 / (squares**2).sum()) if squares.any() else float(len(squares))
+
+
+def effective_df(influence: Floats) -> float:
+    """How many degrees of freedom a standard error has that comes from these influences.
+
+    It is the inverse of the squared relative error of their variance: n / 2 of normal rows, few
+    where few rows decide, and never more than n - 1. Satterthwaite's number is twice as high; but
+    samples of skewed rows have far less kurtosis than their population, and in simulations of 100
+    rows his left the means of skewed losses at 93 %.
+
+    Reference: Satterthwaite (1946), Biometrics Bulletin 2:110-114.
+
+    >>> effective_df(np.arange(-5.0, 6.0)), round(effective_df(np.r_[-1.0, np.zeros(10), 1.0]), 1)
+    (10.0, 2.4)
+    """
+    relative = 1 / deciding_rows(influence) - 1 / len(influence)
+    most = len(influence) - 1.0
+    return min(1 / relative, most) if relative > 1e-12 else most
 
 
 def newcombe_paired(both: int, first: int, second: int, neither: int) -> Interval:

@@ -74,6 +74,17 @@ class Measure:
         """Whether it lies in 0 to 1, so that a difference is one of points."""
         return self.is_share or (self.better == "higher" and self.name not in UNBOUNDED)
 
+    @property
+    def steadier(self) -> str:
+        """What would help where a few rows decide its interval."""
+        if not self.is_bounded:
+            task = _task_of(self.component)
+            named = " (median_ae, rmsle)" if task == "number" else ""
+            return f"More rows, or a metric that large errors do not rule{named},"
+        if _task_of(self.component) == "class":
+            return "More rows of the rarest class"
+        return "More rows"
+
     def distance(self, values: Any) -> Any:
         """What two models are compared by: the value, or how far it is from the aim."""
         return values if self.aim is None else np.abs(values - self.aim)

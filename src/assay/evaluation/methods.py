@@ -12,6 +12,7 @@ from assay.evaluation.intervals import (
     Interval,
     bca,
     clopper_pearson,
+    deciding_rows,
     logit,
     mann_whitney,
     median_ranks,
@@ -26,6 +27,7 @@ from assay.evaluation.scored import Floats, Scored
 
 IntervalKind = Literal["exact", "normal", "bootstrap"]
 MANY_ROWS = 1000
+FEW_ROWS = 3
 COUNTED = ("f1", "precision", "recall", "specificity")
 """Quotients of counts: their variance is that of Takahashi's delta method."""
 
@@ -75,10 +77,12 @@ def interval_of(  # noqa: PLR0911 - one return for each method
     if groups:
         present = present[units.sums(np.ones(n), entry.rows) > 0]
     interval = bca(draws, value, present)
-    if groups and interval.known:
-        what = f"{len(present):,} groups"
-        return Interval(interval.low, interval.high, f"{interval.method} of {what}")
-    return interval
+    if not interval.known:
+        return interval
+    method = interval.method + (f" of {len(present):,} groups" if groups else "")
+    if deciding_rows(present) < FEW_ROWS:
+        method += "; too narrow: a few rows decide it"
+    return Interval(interval.low, interval.high, method)
 
 
 def by_delta(measure: Measure, scored: Scored) -> bool:

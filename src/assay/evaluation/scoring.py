@@ -12,10 +12,10 @@ from assay.errors import PredictionsError
 from assay.evaluation.compare import Contrast, Margin, conclude
 from assay.evaluation.contrasts import Side, contrast_of
 from assay.evaluation.evaluation import Comparison, Score
-from assay.evaluation.intervals import Interval, number
+from assay.evaluation.intervals import Interval, deciding_rows, number
 from assay.evaluation.linear import Entry, Linear, linear, value_of
 from assay.evaluation.measures import Measure
-from assay.evaluation.methods import IntervalKind, interval_of, needs_draws
+from assay.evaluation.methods import FEW_ROWS, IntervalKind, interval_of, needs_draws
 from assay.evaluation.power import detectable
 from assay.evaluation.resampling import (
     RESAMPLES,
@@ -30,7 +30,6 @@ from assay.evaluation.resampling import (
 )
 from assay.evaluation.scored import Floats, Scored
 
-FEW_ROWS = 5
 Key = tuple[str, bytes, str]
 
 
@@ -248,23 +247,24 @@ class Contest:
         )
 
     def heavy(self) -> list[str]:
-        """Notes on intervals that a few rows decide, which then cover less than they say.
-
-        Counted are the rows, or groups, that the fourth powers of the influences amount to.
-        """
-        by_metric: dict[str, list[str]] = {}
+        """Notes on intervals that a few rows decide, which then cover less than they say."""
         drawn = {(name, title) for name, _, title in self.draws}
-        for (name, _, title), one in self.found.items():
-            squares = one.influence**2
-            if (name, title) in drawn and squares.any():
-                few = float(squares.sum() ** 2 / (squares**2).sum())
-                if few < FEW_ROWS <= len(squares) and name not in by_metric.get(title, []):
-                    by_metric.setdefault(title, []).append(name)
-        return [
-            f"{title}: a few rows decide the interval of {', '.join(names)}; it covers less than "
-            "95 %. More rows, or a metric that large errors do not rule, would help."
-            for title, names in by_metric.items()
-        ]
+        notes = []
+        for measure in self.asked:
+            title = measure.title
+            names = {
+                name: None
+                for (name, _, of), one in self.found.items()
+                if of == title
+                and (name, title) in drawn
+                and deciding_rows(one.influence) < FEW_ROWS <= len(one.influence)
+            }
+            if names:
+                notes.append(
+                    f"{title}: a few rows decide the interval of {', '.join(names)}; it covers "
+                    f"less than 95 %. {measure.steadier} would help."
+                )
+        return notes
 
     def detectable(self) -> dict[str, float]:
         """For each metric the difference that these rows show with a chance of 80 %.
