@@ -185,6 +185,26 @@ def test_the_kind_of_interval_can_be_chosen():
     assert methods(interval="bootstrap")[1].startswith("BCa")
 
 
+def test_an_interval_that_a_few_rows_decide_says_so_and_what_would_help():
+    truth = table()
+    wild = guesses(truth, 5, 1).with_columns(
+        prediction=pl.when(pl.col("id") == 7).then(9e4).otherwise("prediction")
+    )
+    found = evaluate(truth, {"m": wild}, target="price", metrics="rmse,median_ae")
+
+    assert found.scores[0].method.endswith("; too narrow: a few rows decide it")
+    assert [note for note in found.notes if "decide" in note] == [
+        "rmse: a few rows decide the interval of m; it covers less than 95 %. More rows, or a "
+        "metric that large errors do not rule (median_ae, rmsle), would help."
+    ]
+
+    rare = pl.DataFrame({"id": range(N), "label": ["x"] * (N - 2) + ["y"] * 2})
+    said = rare.select("id", prediction=pl.Series(["x"] * (N - 1) + ["y"]))
+    found = evaluate(rare, {"m": said}, target="label", metrics="balanced_accuracy")
+
+    assert found.notes[-1].endswith("More rows of the rarest class would help.")
+
+
 def test_a_users_metric_of_any_kind_is_drawn_and_compared():
     from assay.component import using
     from assay.own import own
