@@ -16,6 +16,7 @@ import math
 import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -56,7 +57,7 @@ def true_values(name: str, asked: list[Measure], rows: int) -> dict[str, float]:
 def intervals(name: str, rows: int, times: int, asked: list[Measure]) -> None:
     """Print how often the true value lay in the interval, and on which side it did not."""
     make = POPULATIONS[name][0]
-    known = true_values(name, asked, TRUE_ROWS if name != "queries" else 100_000)
+    known = true_values(name, asked, TRUE_ROWS if name != "queries" else 2_000_000)
     below, above, none = (defaultdict(int) for _ in range(3))
     methods: dict[str, str] = {}
     for seed in range(times):
@@ -89,7 +90,7 @@ def tests(name: str, rows: int, times: int, asked: list[Measure], size: int) -> 
     make = POPULATIONS[name][0]
     alarms, found, apart = (defaultdict(int) for _ in range(3))
     names: dict[str, str] = {}
-    for worse in (0.0, EFFECT[name] * math.sqrt(100 / rows)):
+    for worse in (0.0, EFFECT[name] * math.sqrt(100 / (rows // size))):
         for seed in range(times):
             draw = np.random.default_rng([seed, rows, 7])
             groups = None
@@ -125,10 +126,9 @@ def tests(name: str, rows: int, times: int, asked: list[Measure], size: int) -> 
 
 
 def _repeated(scored: Scored, place: np.ndarray) -> Scored:
-    parts = (scored.truth, scored.prediction, scored.proba, scored.score)
-    truth, prediction, proba, score = (None if v is None else v[place] for v in parts)
-    assert truth is not None
-    return Scored(truth, prediction, proba, score, scored.classes, scored.positive)
+    parts = ("truth", "prediction", "proba", "score", "low", "high")
+    values = {part: getattr(scored, part) for part in parts}
+    return replace(scored, **{p: None if v is None else v[place] for p, v in values.items()})
 
 
 def main() -> None:

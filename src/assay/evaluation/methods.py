@@ -28,7 +28,7 @@ from assay.evaluation.scored import Floats, Scored
 IntervalKind = Literal["exact", "normal", "bootstrap"]
 MANY_ROWS = 1000
 FEW_ROWS = 3
-COUNTED = ("f1", "precision", "recall", "specificity")
+COUNTED = ("f1", "precision", "recall", "specificity", "balanced_accuracy")
 """Quotients of counts: their variance is that of Takahashi's delta method."""
 
 
