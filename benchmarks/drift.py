@@ -103,7 +103,7 @@ def wrong(arguments: argparse.Namespace) -> None:
     reviews = pl.read_csv(data / "text" / "clothing_reviews.csv", infer_schema_length=None)
     reviews = reviews.drop([name for name in reviews.columns if name == ""])
     nothing = dict.fromkeys(FLOORS, 0.0)
-    for name, rows, times in (("loans", loans, arguments.times), ("reviews", reviews, 100)):
+    for name, rows, times in (("loans", loans, arguments.times), ("reviews", reviews, 300)):
         types = {column: _type(dtype) for column, dtype in rows.schema.items()}
         rng = np.random.default_rng(7)
         alarms = floored = lines = 0
