@@ -432,3 +432,53 @@ def test_a_renamed_target_cannot_be_compared(tmp_path):
 
     assert found.gates[0].verdict == "inconclusive"
     assert "predict 'price' as a number" in found.gates[0].detail
+
+
+@pytest.fixture(scope="module")
+def by_buyer(tmp_path_factory):
+    """Two versions whose rows come six a buyer, kept on one side; the first one is accepted."""
+    out = tmp_path_factory.mktemp("grouped")
+    draw = np.random.default_rng(3)
+    rows = table(1_200).with_columns(buyer=pl.col("sku").str.slice(1).cast(pl.Int64) // 6)
+    luck = dict(enumerate(draw.normal(0, 8, 200)))
+    rows = rows.with_columns(
+        price=pl.col("price") + pl.col("buyer").replace_strict(luck, return_dtype=pl.Float64),
+        z=pl.col("buyer").replace_strict(luck, return_dtype=pl.Float64) + draw.normal(0, 1, 1_200),
+    )
+    split = {"split.grouped": {"groups": ["buyer"], "train": 0.5, "validation": 0.0, "test": 0.5}}
+    asked = {"steps": [split], "models": ["tabular_linear"], "fields": {"buyer": {}}}
+    assay.run(recipe(rows, **asked), out=out, workers=1)
+    assay.accept("shop", out=out)
+    assay.run(recipe(rows.head(1_194), inputs=["x", "z"], **asked), out=out, workers=1)
+    return out
+
+
+def test_rows_that_the_split_kept_together_are_compared_together(by_buyer):
+    first, second = (newest_run(one) for one in assay.versions("shop", out=by_buyer))
+    state = State(second.version.manifest, second.evaluation, None, second,
+                  accepted_run(by_buyer / "shop"))  # fmt: skip
+    assert second.evaluation.groups == "buyer"
+    truth = second.version.to_polars("test").select("row_id", "price", "buyer")
+    models = {
+        name: pl.read_parquet(run.folder / "predictions.parquet").select("row_id", "prediction")
+        for name, run in (("now", second), ("before", first))
+    }
+    asked = {"target": "price", "id": "row_id", "metrics": "mae"}
+    (together,) = assay.compare(models, truth, groups="buyer", **asked).comparisons
+    (singly,) = assay.compare(models, truth.drop("buyer"), **asked).comparisons
+
+    held = not_worse(state, metric="mae").figures
+    (shown,) = [
+        line["common"] for line in assay.diff(first.version, second.version).to_dict()["scores"]
+        if line["metric"] == "mae"
+    ]  # fmt: skip
+
+    part = slices(state, where={"all": "x < 1000"}, metric="mae", margin=100.0)
+    ends = [float(end) for end in re.findall(r"95 % ([-+.\d]+) to ([-+.\d]+)", part.detail)[0]]
+
+    width = together.high - together.low
+    assert ends[1] - ends[0] == pytest.approx(width, rel=0.1)
+    assert width > 1.5 * (singly.high - singly.low)
+    assert held["high"] - held["low"] == pytest.approx(width, rel=0.1)
+    assert shown["high"] - shown["low"] == pytest.approx(width, rel=0.1)
+    assert shown["n"] == held["n"] == truth.height

@@ -13,6 +13,7 @@ from assay.errors import ModelError, RecipeError
 from assay.evaluation.evaluate import score
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fits import Fitting, Held
+from assay.evaluation.grouping import group_columns, groups_of
 from assay.evaluation.planning import planned
 from assay.evaluation.truth import Truth
 from assay.evaluation.values import numbers
@@ -152,8 +153,9 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
     kinds: dict[str, FieldType] = {name: fields[name].type for name in inputs}
     extras = version.manifest.get("extras", {})
     weight = [name for name, role in extras.items() if role == "weight"]
+    groups = group_columns(version)
     parts = {
-        name: _usable(version, name, [*inputs, *weight], target, task)
+        name: _usable(version, name, [*inputs, *weight, *groups], target, task)
         for name in ("train", "validation", split)
     }
     train, validation = parts["train"], parts["validation" if split != "validation" else "train"]
@@ -190,6 +192,7 @@ def hold_out(recipe: Recipe, version: Version) -> Held:
         version=version.id,
         unit=fields[target].unit,
         split=split,
+        groups=groups_of(rows, groups),
     )
     return Held(training, rows.select(list(dict.fromkeys([ROW_ID, *inputs]))), truth)
 

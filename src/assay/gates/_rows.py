@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from assay.errors import AssayError, RecipeError, VersionError
 from assay.evaluation.evaluate import Stage, stage
 from assay.evaluation.evaluation import Comparison
+from assay.evaluation.grouping import group_columns, groups_of
 from assay.evaluation.intervals import FEWEST_ROWS, normal
 from assay.evaluation.linear import Entry, linear, standard_error
 from assay.evaluation.methods import MANY_ROWS
@@ -21,7 +22,7 @@ from assay.recipe import Use
 from assay.rows import ROW_ID
 
 PREDICTIONS = "predictions.parquet"
-_TRUE, _MODEL = "\x1ftrue", "model"  # no column of a version is called like the first
+_TRUE, _GROUP, _MODEL = "\x1ftrue", "\x1fgroup", "model"  # no column is called like the first two
 
 
 class CannotCompare(Exception):  # noqa: N818 - no error: an answer
@@ -140,20 +141,21 @@ class Rows:
             positive=evaluation.positive,
             name=evaluation.name,
             split=evaluation.split,
+            groups=both[_GROUP] if _GROUP in both.columns else None,
         )
         laid = {
             name: ids.join(table, on=ROW_ID, how="left", maintain_order="left").drop(ROW_ID)
             for name, table in zip(names, tables, strict=True)
         }
-        return cls(names[0], names[1], told, held, laid, both.drop(_TRUE))
+        return cls(names[0], names[1], told, held, laid, both.drop(_TRUE, _GROUP, strict=False))
 
     def take(self, members: pl.Series) -> Rows:
         """Only the rows for which `members` is true."""
         place = members.arg_true()
         truth = self.truth
-        picked = Truth(
-            truth.ids[place], truth.values[place], truth.task, target=truth.target,
-            classes=truth.classes, positive=truth.positive, name=truth.name, split=truth.split,
+        picked = replace(
+            truth, ids=truth.ids[place], values=truth.values[place],
+            groups=truth.groups[place] if truth.groups is not None else None,
         )  # fmt: skip
         tables = {name: table[place] for name, table in self.tables.items()}
         return Rows(self.name, self.other, self.told, picked, tables, self.beside[place])
@@ -174,7 +176,8 @@ class Rows:
         staged = self.staged(state, metric)
         pair = [(self.name, self.other)] if len(self.tables) > 1 else []
         by_t = quick and _resampled(staged) and len(staged.truth.ids) >= MANY_ROWS
-        setting = Setting(state.seed, interval="normal" if by_t else None)
+        groups = staged.truth.groups
+        setting = Setting(state.seed, groups, interval="normal" if by_t else None)
         return Contest(len(staged.truth.ids), setting, staged.models, pair, staged.asked)
 
     def compare(self, state: State, metric: str, *, quick: bool = False) -> Comparison:
@@ -185,9 +188,10 @@ class Rows:
         """
         try:
             staged = self.staged(state, metric)
-            if quick and _resampled(staged) and len(staged.truth.ids) >= MANY_ROWS:
+            many = len(staged.truth.ids) >= MANY_ROWS
+            if quick and many and self.truth.groups is None and _resampled(staged):
                 return self._by_influence(staged)
-            found = self.contest(state, metric).comparisons()
+            found = self.contest(state, metric, quick=quick).comparisons()
         except RecipeError:
             raise
         except AssayError as refused:
@@ -276,9 +280,13 @@ def _truth(run: Run, columns: Sequence[str]) -> pl.DataFrame:
     there = lazy.collect_schema().names()
     # Where one is not there, whoever looks for it says what is.
     names = [ROW_ID, *(columns if set(columns) <= set(there) else there)]
+    by = group_columns(run.version)
     true = pl.col(evaluation.target).cast(dtype).alias(_TRUE)
-    rows = lazy.select(*dict.fromkeys(names), true).filter(pl.col(_TRUE).is_not_null())
-    return rows.collect()
+    rows = lazy.select(*dict.fromkeys([*names, *by]), true).filter(pl.col(_TRUE).is_not_null())
+    read = rows.collect()
+    groups = groups_of(read, by)
+    read = read.select(*dict.fromkeys(names), _TRUE)
+    return read if groups is None else read.with_columns(groups.alias(_GROUP))
 
 
 def _predictions(run: Run, model: str) -> pl.DataFrame:

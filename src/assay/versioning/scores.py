@@ -12,12 +12,14 @@ from assay.component import catalogue
 from assay.errors import AssayError, PredictionsError
 from assay.evaluation.comparison import compare
 from assay.evaluation.evaluation import Evaluation, Score
+from assay.evaluation.grouping import group_columns, groups_of
 from assay.evaluation.measures import Asked
 from assay.recipe import Recipe
 from assay.rows import ROW_ID
 from assay.version import Version
 
 PREDICTIONS = "predictions.parquet"
+_GROUPS = "\x1fgroups"  # no column of a version is called like this
 
 
 def newest(version: Version) -> tuple[Path, Evaluation] | None:
@@ -123,6 +125,7 @@ def _tested(
                 task=first.task,
                 positive=second.positive,
                 rows="common",
+                groups=_GROUPS if _GROUPS in truth.columns else None,
             )
         except AssayError as refused:
             notes.append(f"{model} cannot be compared: {refused.what}")
@@ -141,15 +144,22 @@ def _names(a: Version, b: Version) -> tuple[str, str]:
 
 
 def _common_truth(a: Version, b: Version, first: Evaluation, second: Evaluation) -> pl.DataFrame:
-    """The rows that both evaluations held out, where both say the same of the target."""
+    """The rows that both evaluations held out, where both say the same of the target.
+
+    Rows that the later version's split kept together are compared together.
+    """
+    by = group_columns(b)
     one, other = (
-        version.scan(evaluation.split).select(ROW_ID, pl.col(evaluation.target))
-        for version, evaluation in ((a, first), (b, second))
+        version.scan(evaluation.split).select(*dict.fromkeys([ROW_ID, evaluation.target, *more]))
+        for version, evaluation, more in ((a, first, []), (b, second, by))
     )
     both = one.join(other, on=ROW_ID, suffix="\x1fb", maintain_order="right").collect()
     target = first.target
     same = both[target].cast(pl.String) == both[f"{target}\x1fb"].cast(pl.String)
-    return both.filter(same).select(ROW_ID, target)
+    rows = both.filter(same)
+    groups = groups_of(rows, by)
+    held = rows.select(ROW_ID, target)
+    return held if groups is None else held.with_columns(groups.alias(_GROUPS))
 
 
 def _metrics(version: Version, first: Evaluation, second: Evaluation) -> list[Asked]:
