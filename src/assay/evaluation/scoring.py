@@ -260,9 +260,11 @@ class Contest:
                 and deciding_rows(one.influence) < FEW_ROWS <= len(one.influence)
             }
             if names:
+                what = "groups" if self.units.grouped else "rows"
+                steadier = "More groups" if self.units.grouped else measure.steadier
                 notes.append(
-                    f"{title}: a few rows decide the interval of {', '.join(names)}; it covers "
-                    f"less than 95 %. {measure.steadier} would help."
+                    f"{title}: a few {what} decide the interval of {', '.join(names)}; it covers "
+                    f"less than 95 %. {steadier} would help."
                 )
         return notes
 
