@@ -1,12 +1,12 @@
 """Object stores: S3 and whatever speaks its language, Google's and Azure's.
 
 Keys are relative to the store's URL. A request that fails for a moment is sent again with
-back-off. Credentials come from the environment, from `~/.aws`, or from the machine's role.
+back-off. Credentials are found by `credentials.py`, or by the store's library itself: in the
+environment, in a token's file, at the machine's role.
 """
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import time
@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from assay.credentials import from_home, provider_of, refused
 from assay.errors import MissingExtra, StorageError
 from assay.urls import hidden
 
@@ -56,7 +57,8 @@ class Store:
         except ImportError:
             raise MissingExtra("places", "An object store") from None
         aws = self.url.startswith("s3")
-        config: Any = _from_home() if aws else {}
+        config: Any = from_home() if aws else {}
+        profile = config.pop("profile", None)
         endpoint = config.get("endpoint") or os.environ.get(
             "AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL", "")
         )
@@ -72,7 +74,10 @@ class Store:
             "timeout": timedelta(minutes=5),
         }
         with _explained(self):
-            return from_url(self.url, config=config, client_options=options, retry_config=retries)
+            found: Any = {"credential_provider": provider_of(profile)} if profile else {}
+            return from_url(
+                self.url, config=config, client_options=options, retry_config=retries, **found
+            )
 
     def list(self, prefix: str = "") -> list[Object]:
         """All objects whose keys lie below a prefix, in the order of their keys.
@@ -246,56 +251,23 @@ class _explained:  # noqa: N801 - reads as a clause: `with _explained(store, key
             return
         if issubclass(kind, AttributeError | NameError | KeyError | MemoryError):
             return
-        what, hint = _said(kind, str(error))
+        what, hint = _said(kind, str(error), self.where)
         raise StorageError(what, where=self.where, hint=hint) from None
 
 
-def _said(kind: type, text: str) -> tuple[str, str | None]:
+def _said(kind: type, text: str, where: str) -> tuple[str, str | None]:
     code = re.search(r"<Code>([^<]*)</Code>", text)
     status = re.search(r"status code: (\d+[^:\n]*)", text)
     said = code[1] if code else status[1].strip() if status else text.splitlines()[0][:300]
     name = kind.__name__
     if name == "PreconditionError":
         return "This object has changed while it was read.", "run again"
-    if (
-        name in ("PermissionDeniedError", "UnauthenticatedError")
-        or "credential" in text[:400].lower()
-    ):
-        return (
-            f"The store lets nobody in without the right credentials ({said}).",
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for ~/.aws",
-        )
+    denied = name in ("PermissionDeniedError", "UnauthenticatedError")
+    if told := refused(text, said, where, denied=denied):
+        return told
     if said == "NoSuchBucket":
         return "There is no such bucket.", None
     if issubclass(kind, FileNotFoundError):
         return "There is no such object.", None
     tried = " It was asked again with growing pauses." if re.match(r"5\d\d", said) else ""
     return f"The store cannot serve this: {said}.{tried}", "run again: what is done is kept"
-
-
-def _from_home() -> dict[str, Any]:
-    """Keys, region and endpoint of a profile in `~/.aws`, where the environment has no keys."""
-    if "AWS_ACCESS_KEY_ID" in os.environ:
-        return {}
-    profile = os.environ.get("AWS_PROFILE", "default")
-    home = Path("~/.aws").expanduser()
-    files = {
-        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials")): profile,
-        os.environ.get("AWS_CONFIG_FILE", str(home / "config")): (
-            profile if profile == "default" else f"profile {profile}"
-        ),
-    }
-    names = {
-        "aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key",
-        "aws_session_token": "session_token", "region": "region", "endpoint_url": "endpoint",
-    }  # fmt: skip
-    found: dict[str, Any] = {}
-    for file, section in files.items():
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read(file, encoding="utf-8")
-        except configparser.Error:
-            raise StorageError("This file of AWS settings cannot be read.", where=file) from None
-        if parser.has_section(section):
-            found |= {names[key]: value for key, value in parser[section].items() if key in names}
-    return found

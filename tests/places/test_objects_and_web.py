@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import sys
 
 import pytest
 from servers import SECRET
 
 import assay
-from assay.errors import RecipeError, SourceError
+from assay.errors import RecipeError, SourceError, StorageError
 from assay.objects import Store
 from assay.sources import web
 
@@ -123,6 +125,92 @@ def test_keys_and_endpoint_may_stand_in_the_home_folder(filled, monkeypatch, tmp
     monkeypatch.setenv("HOME", str(home.parent))
     monkeypatch.setenv("AWS_PROFILE", "work")
     assert len(Store(filled).list("raw")) == 5
+
+
+@pytest.fixture
+def at_home(filled, monkeypatch, tmp_path):
+    """A home folder of its own with AWS settings, and no keys in the environment."""
+    home = tmp_path / "home" / ".aws"
+    home.mkdir(parents=True)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home.parent))
+
+    def settings(text, profile="work"):
+        (home / "config").write_text(text)
+        monkeypatch.setenv("AWS_PROFILE", profile)
+        return Store(filled)
+
+    return settings
+
+
+def test_a_profile_without_keys_is_followed_by_amazons_own_library(at_home, tmp_path):
+    pytest.importorskip("boto3")
+    answer = {"Version": 1, "AccessKeyId": "AKIAOTHER", "SecretAccessKey": "b",
+              "SessionToken": "t"}  # fmt: skip
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    store = at_home(f"[profile work]\ncredential_process = cat {tmp_path}/answer.json\n")
+    assert len(store.list("raw")) == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile", "what", "hint"),
+    [
+        ("[profile other]\n", "work", "names the profile 'work'", None),
+        ("[profile work]\ncredential_process = false\n", "work", "gives no credentials", "SSO"),
+        (
+            "[profile work]\nsso_start_url = https://a.example\nsso_region = us-east-1\n"
+            "sso_account_id = 1\nsso_role_name = r\n",
+            "work", "gives no credentials", "aws sso login --profile work",
+        ),
+    ],
+)  # fmt: skip
+def test_a_profile_that_gives_no_credentials_says_what_to_do(
+    at_home, settings, profile, what, hint
+):
+    pytest.importorskip("boto3")
+    with pytest.raises(StorageError, match=what) as caught:
+        at_home(settings, profile).list("raw")
+    assert (hint or "") in str(caught.value.hint or "")
+    assert SECRET not in str(caught.value)
+
+
+def test_without_amazons_library_a_profile_without_keys_names_two_ways(at_home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(StorageError, match="needs Amazon's own library") as caught:
+        at_home("[profile work]\nrole_arn = arn:aws:iam::1:role/r\n").list("raw")
+    assert "pip install boto3" in str(caught.value.hint)
+    assert "export-credentials --profile work" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (400, "ExpiredToken", "have expired"),
+        (403, "InvalidAccessKeyId", "does not know this access key"),
+        (403, "SignatureDoesNotMatch", "secret key does not fit"),
+        (403, "RequestTimeTooSkewed", "clock of this machine"),
+        (403, "AccessDenied", "may not do this here"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_credentials(site, monkeypatch, status, code, said):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAKEEPER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", site.address)
+
+    def refuse(handler):
+        body = f"<Error><Code>{code}</Code><Message>no {SECRET}</Message></Error>".encode()
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return True
+
+    site.answer = refuse
+    with pytest.raises(StorageError) as caught:
+        Store("s3://box").list()
+    assert said in str(caught.value) and caught.value.hint
+    assert SECRET not in str(caught.value)
 
 
 def test_a_store_that_answers_500_now_and_then_is_asked_again(site, build, monkeypatch):
