@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from assay.errors import MissingExtra, SourceError, nearest
+from assay.sources._refusals import translated
 from assay.urls import hidden
 
 _ROWS = 20_000
@@ -202,28 +204,19 @@ def _column(values: tuple[Any, ...]) -> Any:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-class explained:  # noqa: N801 - reads as a clause: `with explained(url)`
+def explained(url: str) -> AbstractContextManager[None]:
     """Turn what a database says into one error, without the password, or into `Lost`."""
+    # What breaks in the middle of a COPY comes as a plain error of reading.
+    return translated(_DRIVERS, (OSError,), lambda error: _told(error, url))
 
-    def __init__(self, url: str) -> None:
-        self.url = url
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if kind is None or not issubclass(kind, Exception):
-            return
-        home = kind.__module__.partition(".")[0]
-        # What breaks in the middle of a COPY comes as a plain error of reading.
-        if home not in _DRIVERS and not issubclass(kind, OSError):
-            return
-        text = _without_secret(str(error), self.url)
-        if _is_lost(text, str(getattr(error, "sqlstate", None) or "")):
-            raise Lost(_first(text)) from None
-        raise SourceError(
-            f"The database refuses: {_first(text)}.", where=hidden(self.url), hint=_hint(text)
-        ) from None
+def _told(error: Exception, url: str) -> Exception:
+    text = _without_secret(str(error), url)
+    if _is_lost(text, str(getattr(error, "sqlstate", None) or "")):
+        return Lost(_first(text))
+    return SourceError(
+        f"The database refuses: {_first(text)}.", where=hidden(url), hint=_hint(text)
+    )
 
 
 _GONE = re.compile(

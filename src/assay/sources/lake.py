@@ -6,6 +6,7 @@ A version never changes, so its copy is named by the table's own id and the vers
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import xxhash
 from assay.errors import MissingExtra, SourceError
 from assay.places import Delta, Iceberg
 from assay.sources import spool
+from assay.sources._refusals import translated
 from assay.sources.files import Plain
 from assay.sources.outside import expanded
 from assay.urls import hidden, is_url
@@ -37,6 +39,7 @@ def read(asked: Delta | Iceberg, place: Path, shard_bytes: int) -> list[Plain]:
     return [Plain(path, where, "parquet", at=at)]
 
 
+_LIBRARIES = ("deltalake", "_internal", "pyiceberg", "pyarrow")
 _Opened = tuple[str, str, str, Callable[[], Iterable[pa.RecordBatch]]]
 
 
@@ -149,25 +152,16 @@ def _write(batches: Iterable[pa.RecordBatch], draft: Path, shard_bytes: int, whe
         raise SourceError("This table holds no rows at this version.", where=where)
 
 
-class _explained:  # noqa: N801 - reads as a clause: `with _explained(where)`
+def _explained(where: str) -> AbstractContextManager[None]:
     """Turn what the libraries say into one error that names the table."""
+    also = (FileNotFoundError, ValueError, NotImplementedError)
+    return translated(_LIBRARIES, also, lambda error: _told(error, where))
 
-    def __init__(self, where: str) -> None:
-        self.where = where
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if kind is None or not issubclass(kind, Exception):
-            return
-        home = kind.__module__.partition(".")[0]
-        known = home in ("deltalake", "_internal", "pyiceberg", "pyarrow")
-        if not known and not issubclass(kind, FileNotFoundError | ValueError | NotImplementedError):
-            return
-        lines = str(error).strip().splitlines() or [kind.__name__]
-        raise SourceError(
-            f"This table cannot be read: {lines[0][:300].rstrip('.')}.",
-            where=self.where,
-            hint="look whether the table, the version and the credentials are right",
-        ) from None
+def _told(error: Exception, where: str) -> SourceError:
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return SourceError(
+        f"This table cannot be read: {first[:300].rstrip('.')}.",
+        where=where,
+        hint="look whether the table, the version and the credentials are right",
+    )
