@@ -192,7 +192,7 @@ def test_an_interval_that_a_few_rows_decide_says_so_and_what_would_help():
     )
     found = evaluate(truth, {"m": wild}, target="price", metrics="rmse,median_ae")
 
-    assert found.scores[0].method.endswith("; too narrow: a few rows decide it")
+    assert found.scores[0].method.endswith("; too narrow: few rows decide")
     assert [note for note in found.notes if "decide" in note] == [
         "rmse: a few rows decide the interval of m; it covers less than 95 %. More rows, or a "
         "metric that large errors do not rule (median_ae, rmsle), would help."

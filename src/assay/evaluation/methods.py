@@ -81,7 +81,7 @@ def interval_of(  # noqa: PLR0911 - one return for each method
         return interval
     method = interval.method + (f" of {len(present):,} groups" if groups else "")
     if deciding_rows(present) < FEW_ROWS:
-        method += "; too narrow: a few rows decide it"
+        method += "; too narrow: few rows decide"
     return Interval(interval.low, interval.high, method)
 
 
