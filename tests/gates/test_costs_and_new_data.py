@@ -216,6 +216,14 @@ def test_a_schema_that_changed_overnight_is_named(accepted):
     assert found.gates[3].verdict in ("fail", "pass", "inconclusive")
 
 
+def test_a_field_that_has_no_value_any_more_fails_the_schema(accepted):
+    """The recipe names it, so the version has it, and not one row has a value."""
+    kept = {"fields": {"colour": {"type": "category"}}}
+    gone = assay.run(recipe(table(seed=2).drop("colour"), "schema") | kept, out=accepted, workers=1)
+    assert gone.gates[0].verdict == "fail"
+    assert "colour has no value any more" in gone.gates[0].detail
+
+
 def test_a_batch_of_one_row_is_decided_or_left_open(accepted):
     one = recipe(
         table(1, seed=5), "schema", "drift", {"growth": {}}, "leak", {"violations": {}},

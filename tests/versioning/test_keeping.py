@@ -101,6 +101,8 @@ def test_tags_are_given_listed_and_taken_away(own):
     }  # fmt: skip
     assert assay.versions("offers", out=own)[0].line().endswith("[shipped]")
     assert "to the customer" in repr(assay.tag("offers/shipped", out=own))
+    moved = assay.tag("offers/v2", "shipped", out=own)
+    assert moved.said.endswith(f"which was {given.tags['offers/shipped'].version}")
     assay.tag("offers", "shipped", out=own, remove=True)
     assert list(assay.tag(out=own).tags) == ["offers/accepted"]
     with pytest.raises(VersionError, match="Which tag"):

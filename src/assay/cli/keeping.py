@@ -49,7 +49,8 @@ def restore(
     """Make an old version the newest again; nothing is built."""
     restored = assay.restore(version, out=out, to=to, recipe=recipe)
     done = "was the newest already" if restored.reused else "restored"
-    show(restored.to_dict(), f"{restored.title} {done}: {restored.path}", json)
+    text = f"{version} copied to {to}" if to else f"{restored.title} {done}: {restored.path}"
+    show(restored.to_dict(), text, json)
 
 
 @app.command()

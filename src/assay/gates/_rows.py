@@ -22,6 +22,10 @@ from assay.recipe import Use
 from assay.rows import ROW_ID
 
 PREDICTIONS = "predictions.parquet"
+_NO_KEY = (
+    " Rows have no key here, so one that differs in any field is another row: name a key column "
+    "under `id` in the recipe."
+)
 _TRUE, _GROUP, _MODEL = "\x1ftrue", "\x1fgroup", "model"  # no column is called like the first two
 
 
@@ -128,7 +132,8 @@ class Rows:
         if both.height < FEWEST_ROWS:
             raise CannotCompare(
                 f"{names[0]} and {names[1]} have predicted {both.height:,} common held-out rows, "
-                f"of {every:,} and {tables[1].height:,}; {FEWEST_ROWS} at least are needed.",
+                f"of {every:,} and {tables[1].height:,}; {FEWEST_ROWS} at least are needed."
+                + ("" if run.version.manifest["recipe"].get("id") else _NO_KEY),
                 FEWEST_ROWS,
             )
         ids = both.select(ROW_ID)

@@ -98,7 +98,7 @@ def evaluation_of(state: State) -> Evaluation:
     if state.evaluation is None:
         raise RecipeError(
             "This gate looks at an evaluation, and there is none.",
-            hint="give the recipe a `target` and `models`",
+            hint="`assay run` evaluates the models of a recipe that has a `target` and `models`",
         )
     return state.evaluation
 

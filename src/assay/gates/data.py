@@ -184,7 +184,7 @@ def violations(
 
 
 def schema(state: State, *, allow: list[str] | None = None, new: bool = True) -> Verdict:
-    """Ask that no field has gone, or changed its type or unit, since the accepted version.
+    """Ask that no field has gone, become empty or changed since the accepted version.
 
     It is inconclusive while no version is accepted.
 
@@ -209,6 +209,8 @@ def schema(state: State, *, allow: list[str] | None = None, new: bool = True) ->
             continue
         was, is_ = (_kind(one) for one in (before[name], field))
         told |= {name: f"{name} was {was} and is {is_}"} if was != is_ else {}
+        if before[name].get("distinct") and field.get("distinct") == 0:
+            told[name] = f"{name} has no value any more"
     said = [text for name, text in told.items() if name not in (allow or ())]
     title = state.accepted.version.title
     if said:

@@ -167,7 +167,7 @@ class Accepted:
         tag: the tag `accepted`, with the run that was accepted and its verdict.
         previous: the version that was accepted before.
         failed: the gates that had failed.
-        undecided: the gates that the data could not decide.
+        undecided: the gates that could not be decided.
     """
 
     version: Version
@@ -192,7 +192,7 @@ class Accepted:
         if self.previous and self.previous != self.version.id:
             lines.append(f"  before it was {self.previous}")
         lines += [f"  accepted although this gate failed: {name}" for name in self.failed]
-        lines += [f"  the data could not decide: {name}" for name in self.undecided]
+        lines += [f"  undecided: {name}" for name in self.undecided]
         return "\n".join(lines)
 
 

@@ -23,6 +23,7 @@ from assay.version import Version, listing
 
 PRUNED = "pruned"
 """The folder that keeps the manifests of versions that went: lineage is walked through them."""
+_EVALUATED = "evaluated"
 _LARGE = ("files", "records", "hashes", "fields")
 
 
@@ -58,6 +59,8 @@ class Pruned:
         lines += [f"{title:<{width}}  stays: {', '.join(why)}" for title, why in self.kept.items()]
         lines += ["", f"{len(self.gone)} versions {word}; {size(self.bytes)} "
                       f"{'are' if self.done else 'would be'} free"]  # fmt: skip
+        if any(why == (_EVALUATED,) for why in self.kept.values()):
+            lines.append("`--runs` lets go of what stays only because it was evaluated")
         return "\n".join(lines if self.done or not self.gone else [*lines, "`--yes` does it"])
 
 
@@ -152,7 +155,7 @@ def _needed(home: Path, found: list[Version], keep: int, runs: bool) -> dict[str
             splits[digest([version.manifest["recipe"].get("id"), steps])] = version
         evaluated = [folder for folder in version.runs if folder.name.startswith(version.id)]
         if evaluated and not runs:
-            reasons[version.id].append("evaluated")
+            reasons[version.id].append(_EVALUATED)
     for version in splits.values():
         reasons[version.id].append("the newest with its split")
     for version in whole:

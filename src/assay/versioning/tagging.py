@@ -80,7 +80,10 @@ def tag(
         gone = remove_tag(home, name)
         said = f"{home.name}/{name} is no name of {gone.version} any more"
     elif name is not None:
+        before = read_tags(home).get(name)
         set_tag(home, name, opened.id, note=note)
         said = f"{opened.title} is {home.name}/{name}"
+        if before is not None and before.version != opened.id:
+            said += f", which was {before.version}"
     kept = {f"{home.name}/{n}": t for n, t in read_tags(home).items() if t.version == opened.id}
     return Tags(kept, said)
