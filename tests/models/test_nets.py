@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -54,6 +56,22 @@ def test_training_ends_when_it_gets_no_better_and_keeps_the_best(learn):
     assert losses.index(min(losses)) == len(losses) - 3
     assert fitted.chosen == {"epochs": len(losses) - 2}
     assert error(fitted, lesson) == pytest.approx(min(losses), rel=1e-6)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_both_lines_of_a_learning_curve_are_in_one_unit(weighed):
+    lesson = bent()
+    if weighed:
+        counted = lesson.target.abs(), lesson.validation_target.abs()
+        lesson = replace(lesson, weights=counted[0], validation_weights=counted[1])
+
+    fitted = mlp(lesson, epochs=1, dropout=0.0, learning_rate=1e-12, log=False)
+    off = fitted.predict(lesson.rows)["prediction"].to_numpy() - lesson.target.to_numpy()
+    weights = lesson.target.abs().to_numpy() if weighed else None
+
+    # Nothing is learned, so that the loss on the way is that of the net as it ends.
+    said = fitted.history[0]["train"]
+    assert said == pytest.approx(np.average(off**2, weights=weights), rel=1e-4)
 
 
 def test_numpy_runs_what_pytorch_trained():

@@ -51,7 +51,7 @@ def mlp(  # noqa: PLR0913 - what a recipe may say of a net
     learning_rate: float = 0.001,
     log: bool | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    threads: int = 2,
+    threads: int = 1,
 ) -> Fitted:
     """Learn a multilayer perceptron of hashed words and the columns of a table.
 
@@ -101,14 +101,14 @@ def residual_net(  # noqa: PLR0913 - what a recipe may say of a net
     width: int = 256,
     blocks: int = 4,
     buckets: int = 5000,
-    dropout: float = 0.2,
+    dropout: float = 0.5,
     epochs: int = 20,
     patience: int = 4,
     batch: int = 64,
     learning_rate: float = 0.001,
     log: bool | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    threads: int = 2,
+    threads: int = 1,
 ) -> Fitted:
     """Learn a residual net of hashed words and the columns of a table.
 
