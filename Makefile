@@ -5,6 +5,9 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := $(VENV)/bin
 DEMO := demo
+# In no lock file: each platform has builds of its own for a processor and for every kind of GPU,
+# under one version with other hashes, and pip's own settings choose among them.
+TORCH ?= torch==2.13.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Stamps are named after what they stand for, so a changed lock file installs again and an
@@ -18,7 +21,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test torch lint bench lock clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +34,10 @@ test: $(DEV) lint  ## run every check and every test
 	@echo "examples and tests"
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --doctest-modules src
 	@$(BIN)/pytest -rs -n $(WORKERS) --dist worksteal tests
+
+torch: $(DEV)  ## install PyTorch as well, so that the neural nets' tests do not skip
+	@echo "installing $(TORCH) into $(VENV)"
+	@$(PIP) install --only-binary :all: $(TORCH)
 
 lint: $(DEV)  ## style, types and import layers
 	@echo "style"
