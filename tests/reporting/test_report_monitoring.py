@@ -101,3 +101,13 @@ def test_an_interval_without_end_does_not_squeeze_the_rest():
     heights = [mark["y"] for mark in drawn["series"][0]["marks"]]
     assert abs(heights[0] - heights[1]) > 15
     assert timeline(["a"], [{"name": "x", "form": "dots", "points": [None]}]) is None
+
+
+def test_an_estimate_of_one_batch_is_a_band_and_not_a_mark():
+    point = {"value": 2.0, "low": 1.0, "high": 3.0, "alarm": False}
+    series = [{"name": "estimated", "form": "band", "points": [None, point]},
+              {"name": "realised", "form": "dots", "points": [None, point]}]  # fmt: skip
+    band, dots = timeline(["a", "b"], series)["series"]
+    assert len(band["areas"]) == len(band["lines"]) == 1 and not dots["areas"]
+    corners = [[float(end) for end in corner.split(",")] for corner in band["areas"][0].split()]
+    assert {x for x, _ in corners} == {62.5, 87.5} and len({y for _, y in corners}) == 2

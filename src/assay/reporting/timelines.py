@@ -90,6 +90,14 @@ def _drawn(one: Mapping[str, Any], xs: Sequence[float], y: Mapping[str, Any]) ->
         marks.append(mark)
         runs[-1].append(mark)
     whole = [run for run in runs if run]
+    if one["form"] == "band":
+        # A batch alone has a band too, a quarter of its place to either side.
+        aside = 25 / len(xs)
+        whole = [
+            run if len(run) > 1 else [{**run[0], "x": round(run[0]["x"] + step, 2)}
+                                      for step in (-aside, aside)]
+            for run in whole
+        ]  # fmt: skip
     return {
         "name": one["name"],
         "form": one["form"],
