@@ -22,6 +22,7 @@ RENAMED = {
     "gate": {"form": None},
     "run": {"annotate": None},
     "evaluate": {"more": "predictions", "out": None},
+    "calibration": {"more": "predictions", "out": None},
     "monitor": {
         "floor": "floors",
         "replay": None,
@@ -37,11 +38,12 @@ ONLY_PYTHON = {"progress", "tell"}
 
 def test_public_names_are_pinned():
     assert assay.__all__ == [
-        "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "check", "ci",
-        "compare", "crossval", "diff", "duplicates", "evaluate", "explain", "export", "gate",
-        "improve", "init", "inspect", "learning_curve", "lineage", "monitor",
+        "AssayError", "Evaluation", "Recipe", "Version", "accept", "build", "calibration", "charts",
+        "check", "ci", "compare", "conformal", "crossval", "diff", "duplicates", "evaluate",
+        "explain", "export", "gate",
+        "importance", "improve", "init", "inspect", "learning_curve", "lineage", "monitor",
         "monitor_labels", "monitored", "predict", "prune", "replay", "report", "restore", "run",
-        "runs", "schema", "tag", "versions", "watch", "why",
+        "runs", "schema", "tag", "threshold", "validation_curve", "versions", "watch", "why",
     ]  # fmt: skip
     assert all(getattr(assay, name) is not None for name in assay.__all__)
     assert set(assay.__all__) <= set(dir(assay))

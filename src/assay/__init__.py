@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluate import evaluate
     from assay.evaluation.evaluation import Evaluation
     from assay.jobs.checking import check
+    from assay.jobs.drawing import charts
     from assay.jobs.duplication import duplicates
     from assay.jobs.explaining import explain
     from assay.jobs.exporting import export
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
     from assay.jobs.watching import watch
     from assay.pipelines.writing import ci
     from assay.recipe import Recipe, schema
+    from assay.studies.conformity import conformal
     from assay.studies.crossvalidation import crossval
+    from assay.studies.cutoffs import threshold
+    from assay.studies.importances import importance
     from assay.studies.learning import learning_curve
+    from assay.studies.parameters import validation_curve
+    from assay.studies.reliability import calibration
     from assay.tracking.listing import runs
     from assay.version import Version, versions
     from assay.versioning.diffing import diff
@@ -49,9 +55,12 @@ _HOMES = {
     "Version": "version",
     "accept": "jobs.gating",
     "build": "building.build",
+    "calibration": "studies.reliability",
+    "charts": "jobs.drawing",
     "check": "jobs.checking",
     "ci": "pipelines.writing",
     "compare": "evaluation.comparison",
+    "conformal": "studies.conformity",
     "crossval": "studies.crossvalidation",
     "diff": "versioning.diffing",
     "duplicates": "jobs.duplication",
@@ -59,6 +68,7 @@ _HOMES = {
     "explain": "jobs.explaining",
     "export": "jobs.exporting",
     "gate": "jobs.gating",
+    "importance": "studies.importances",
     "improve": "jobs.improving",
     "init": "jobs.starting",
     "inspect": "jobs.inspecting",
@@ -76,6 +86,8 @@ _HOMES = {
     "runs": "tracking.listing",
     "schema": "recipe",
     "tag": "versioning.tagging",
+    "threshold": "studies.cutoffs",
+    "validation_curve": "studies.parameters",
     "versions": "version",
     "watch": "jobs.watching",
     "why": "jobs.history",
@@ -88,9 +100,12 @@ __all__ = [
     "Version",
     "accept",
     "build",
+    "calibration",
+    "charts",
     "check",
     "ci",
     "compare",
+    "conformal",
     "crossval",
     "diff",
     "duplicates",
@@ -98,6 +113,7 @@ __all__ = [
     "explain",
     "export",
     "gate",
+    "importance",
     "improve",
     "init",
     "inspect",
@@ -115,6 +131,8 @@ __all__ = [
     "runs",
     "schema",
     "tag",
+    "threshold",
+    "validation_curve",
     "versions",
     "watch",
     "why",

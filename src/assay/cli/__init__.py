@@ -23,6 +23,13 @@ from assay.cli.keeping import diff, lineage, prune, restore, runs, tag
 from assay.cli.looking import check, duplicates, explain, inspect, schema, versions, why
 from assay.cli.making import build, export, init, report, run
 from assay.cli.monitoring import monitor
+from assay.cli.probing import (
+    calibration,
+    conformal,
+    importance,
+    threshold,
+    validation_curve,
+)
 from assay.cli.shared import (
     DEFECT,
     EXIT_CODES,
@@ -43,9 +50,11 @@ __all__ = [
     "accept",
     "app",
     "build",
+    "calibration",
     "check",
     "ci",
     "compare",
+    "conformal",
     "crossval",
     "diff",
     "duplicates",
@@ -53,6 +62,7 @@ __all__ = [
     "explain",
     "export",
     "gate",
+    "importance",
     "improve",
     "init",
     "inspect",
@@ -68,6 +78,8 @@ __all__ = [
     "runs",
     "schema",
     "tag",
+    "threshold",
+    "validation_curve",
     "versions",
     "watch",
     "why",

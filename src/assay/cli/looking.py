@@ -36,7 +36,7 @@ def check(
     workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Hold a source against a recipe's contract, and change nothing."""
+    """Hold a source against a recipe's contract; change nothing."""
     checked = assay.check(source, recipe, workers=workers)
     show(checked.to_dict(), repr(checked), json)
     raise typer.Exit(PASSED if checked.passed else FAILED)

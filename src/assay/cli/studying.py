@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import assay
+from assay.cli.probing import tell
 from assay.cli.shared import (
     DEFAULT_OUT,
     DEFAULT_RECIPE,
@@ -64,7 +65,7 @@ def crossval(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
             functions=functions or (),
             progress=progress,
         )
-    show(found.to_dict(), repr(found), json)
+    tell(found, out, json)
 
 
 @app.command("curve")
@@ -101,7 +102,7 @@ def learning_curve(  # noqa: PLR0913, PLR0917 - one option for each parameter
             functions=functions or (),
             progress=progress,
         )
-    show(found.to_dict(), repr(found), json)
+    tell(found, out, json)
 
 
 @app.command()

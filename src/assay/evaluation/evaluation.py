@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from assay import __version__
+import assay
 from assay.errors import PredictionsError
 from assay.evaluation.leaderboard import headline, leaderboard, ranked
 from assay.rows import as_pandas
@@ -122,7 +122,7 @@ class Evaluation(_Part):
     True
     """
 
-    assay: str = __version__
+    assay: str = Field(default_factory=lambda: assay.__version__)
     name: str
     version: str | None = None
     task: Literal["number", "class", "ranking", "labels", "text"]
@@ -212,9 +212,10 @@ class Evaluation(_Part):
         rows = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
         top = "".join(f"<th>{cell}</th>" for cell in head)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        drawn = assay.charts(self, models=1)._repr_html_()
         return (
             f"<p>{html.escape(headline(self))}</p>"
-            f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+            f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{notes}{drawn}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,17 +20,19 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.fits import outside
 from assay.evaluation.fitting import evaluate_version
 from assay.gates import Run, Verdict, judge, newest_run, overall, pairs, state_of
+from assay.jobs.drawing import charts as charts_of
+from assay.jobs.drawing import studies_of, write_charts, write_study
 from assay.jobs.gating import judged_of, read_gates, run_folder, shown_gates
 from assay.models._commands import allowing_commands
 from assay.own import own
 from assay.recipe import Recipe, digest, load
 from assay.records.recording import recorded
 from assay.remote import placed
-from assay.reporting.pictures import pictures, to_png
 from assay.reporting.render import render
 from assay.rows import as_pandas
 from assay.slices.diagnosing import sliced
 from assay.storage import storage_errors, write_atomically
+from assay.studies.results import Result
 from assay.tracking.modelcard import write_cards
 from assay.tracking.server import address, told
 from assay.verdicts.hosts import github
@@ -173,7 +174,7 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
                 verdicts = judge(loaded.gates, state_of(made, loaded))
                 verdict, plain = overall(verdicts), [asdict(gate) for gate in verdicts]
                 write_atomically(folder / GATES, orjson.dumps(plain))
-                path = _write_report(folder, version.manifest, evaluation, verdicts)
+                path = _write_report(folder, version, evaluation, verdicts)
                 write(judged_of(made, verdicts, recipe), paths)
             record.verdict, record.gates = verdict, plain
             if evaluation is not None:
@@ -186,17 +187,20 @@ def run(  # noqa: PLR0913 - the options of `assay run`, one to one
 
 @placed
 def report(
-    what: Version | Evaluation | str | Path,
+    what: Version | Evaluation | Result | str | Path,
     *,
     out: str | Path = "versions",
     to: str | Path | None = None,
     charts: str | Path | None = None,
     against: Version | Evaluation | str | Path | None = None,
 ) -> Path:
-    """Render the report of a version, with its newest run, or of an evaluation.
+    """Render the report of a version, with its newest run, of an evaluation, or of a study.
+
+    A study's page is written beside the runs of its version, whose own report then shows it too.
 
     Args:
-        what: a version, its folder or name; an evaluation, or the path of an `evaluation.json`.
+        what: a version, its folder or name; an evaluation, or the path of an `evaluation.json`;
+            what a study gave.
         out: the folder that holds all versions.
         to: the folder to write `report.html` to; for an evaluation `evaluation.json` as well.
         charts: a folder to write every chart to as well, as SVG and, with the extra `charts`, PNG.
@@ -210,16 +214,19 @@ def report(
         VersionError: there is no such version.
         PredictionsError: the file is not an evaluation.
     """
+    if isinstance(what, Result):
+        if charts is not None:
+            write_charts(Path(charts), charts_of(what))
+        return write_study(what, Path(out), Path(to) if to else None)
     found = _found(what, out)
     folder = Path(to or found.folder)
     if isinstance(what, Evaluation):
         with storage_errors(folder):
             write_atomically(folder / EVALUATION, what.to_json().encode())
     if charts is not None:
-        _write_charts(Path(charts), found.evaluation)
+        write_charts(Path(charts), charts_of(found.evaluation) if found.evaluation else {})
     other = _beside(_found(against, out), found) if against is not None else None
-    manifest = found.version.manifest if found.version else None
-    return _write_report(folder, manifest, found.evaluation, found.gates, other)
+    return _write_report(folder, found.version, found.evaluation, found.gates, other)
 
 
 @dataclass(frozen=True)
@@ -259,19 +266,6 @@ def _beside(before: _Found, after: _Found) -> dict[str, Any]:
         (before.version, after.version),
     )  # fmt: skip
     return {"before": before.title, "after": after.title, "lines": lines, "notes": notes}
-
-
-def _write_charts(folder: Path, evaluation: Evaluation | None) -> None:
-    if evaluation is None:
-        raise PredictionsError(
-            "There are no charts of models without an evaluation.", hint="`assay run` makes one"
-        )
-    with_png = importlib.util.find_spec("vl_convert") is not None
-    with storage_errors(folder):
-        for name, svg in pictures(evaluation.model_dump(mode="json")).items():
-            write_atomically(folder / f"{name}.svg", svg.encode())
-            if with_png:
-                write_atomically(folder / f"{name}.png", to_png(svg))
 
 
 def _run_folder(recipe: Recipe, version: Version) -> Path:
@@ -333,7 +327,7 @@ def _evaluated(
 
 def _write_report(
     folder: Path,
-    manifest: Mapping[str, Any] | None,
+    version: Version | None,
     evaluation: Evaluation | None,
     gates: Sequence[Verdict | Mapping[str, Any]],
     other: Mapping[str, Any] | None = None,
@@ -342,7 +336,9 @@ def _write_report(
     plain = [gate if isinstance(gate, Mapping) else asdict(gate) for gate in gates]
     path = folder / REPORT
     with storage_errors(folder):
-        write_atomically(path, render(manifest, shown, plain, other).encode())
+        page = render(version.manifest if version else None, shown, plain, other,
+                      studies_of(version))  # fmt: skip
+        write_atomically(path, page.encode())
     return path
 
 

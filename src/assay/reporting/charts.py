@@ -28,7 +28,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     [0.0, 20.0, 40.0, 60.0, 80.0]
     """
     span = high - low
-    if not span > 0 or not math.isfinite(span):
+    if not span > 1e-300 or not math.isfinite(span):  # less has no tenth that is a number
         return [low]
     raw = span / max(1, wanted)
     power = 10.0 ** math.floor(math.log10(raw))

@@ -17,12 +17,15 @@ Theme = Literal["light", "dark"]
 Plain = dict[str, Any]
 
 
-def pictures(evaluation: Mapping[str, Any], *, theme: Theme = "light") -> dict[str, str]:
+def pictures(
+    evaluation: Mapping[str, Any], *, theme: Theme = "light", most: int | None = None
+) -> dict[str, str]:
     """Every chart of a report on models, as SVG.
 
     Args:
         evaluation: evaluation.json.
         theme: `light` or `dark`.
+        most: of how many models beside the leaderboard, the best first; all by default.
 
     Returns:
         File name without its ending to SVG: `leaderboard-<metric>`, `ranks`, and for each model
@@ -43,7 +46,7 @@ def pictures(evaluation: Mapping[str, Any], *, theme: Theme = "light") -> dict[s
                      "across": f"{metric['label']}, {metric['better']}",
                      "about": "Each line is a 95 % interval."}  # fmt: skip
             title = f"{metric['label']} of the models"
-            found[_name("leaderboard", metric["name"])] = _drawn("whiskers", chart, title, theme)
+            found[file_name("leaderboard", metric["name"])] = drawn("whiskers", chart, title, theme)
         if ranks := board["ranking"]:
             rows = [{"name": f"{row['model'][:32]}  {row['letters']}", "best": False, "at": row}
                     for row in ranks["rows"]]  # fmt: skip
@@ -53,14 +56,14 @@ def pictures(evaluation: Mapping[str, Any], *, theme: Theme = "light") -> dict[s
                 "about": ranks["about"],
                 "across": f"mean rank, with one critical difference ({ranks['difference']})",
             }
-            found["ranks"] = _drawn("whiskers", chart, f"Models ranked by {ranks['by']}", theme)
+            found["ranks"] = drawn("whiskers", chart, f"Models ranked by {ranks['by']}", theme)
     ranked = models.order(evaluation, models.figures(evaluation, split))
-    for one in details(evaluation, ranked, len(ranked)):
+    for one in details(evaluation, ranked, len(ranked) if most is None else most):
         for key, kind, chart, title in _charts(one):
-            name = _name(one["model"], key)
+            name = file_name(one["model"], key)
             while name in found:
                 name += "_"
-            found[name] = _drawn(kind, chart, f"{one['model']}: {title}", theme)
+            found[name] = drawn(kind, chart, f"{one['model']}: {title}", theme)
     return found
 
 
@@ -106,7 +109,7 @@ def render_chart(
             hint=nearest(kind, charts) if charts else nearest(model, known),
         )
     how, chart, title = charts[kind]
-    return _drawn(how, chart, f"{model}: {title}", theme)
+    return drawn(how, chart, f"{model}: {title}", theme)
 
 
 def to_png(svg: str, *, scale: float = 2.0) -> bytes:
@@ -119,7 +122,8 @@ def to_png(svg: str, *, scale: float = 2.0) -> bytes:
     return bytes(vl_convert.svg_to_png(svg, scale=scale))
 
 
-def _drawn(kind: str, chart: Plain, title: str, theme: Theme) -> str:
+def drawn(kind: str, chart: Plain, title: str, theme: Theme) -> str:
+    """One chart as SVG: `whiskers`, `scatter`, `plot` or `confusion`."""
     index = ("light", "dark").index(theme)
     template = environment().get_template("chart.svg.j2")
     colours = {name: pair[index] for name, pair in COLOURS.items()}
@@ -129,6 +133,6 @@ def _drawn(kind: str, chart: Plain, title: str, theme: Theme) -> str:
     return writable(re.sub(r"\n\s*\n+", "\n", drawn).strip())
 
 
-def _name(*parts: str) -> str:
+def file_name(*parts: str) -> str:
     """A name that any file system takes."""
     return "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_.")[:60] or "model" for part in parts)

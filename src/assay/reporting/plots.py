@@ -71,7 +71,7 @@ def _curve(key: str, title: str, rows: Sequence[Any], *, words: tuple[str, str],
     parts["note"] += " The band holds each point with 95\u202f% confidence."
     return plot(
         key, title, x, y, area=_band(known, x, y),
-        lines=[("line", _line([(row[0], row[1]) for row in known], x, y))],
+        lines=[("line", line([(row[0], row[1]) for row in known], x, y))],
         tips=tips, xs=[charts.at(row[0], x) for row in known], **parts,
     )  # fmt: skip
 
@@ -161,10 +161,10 @@ def history(lines: Sequence[Mapping[str, Any]]) -> Plain | None:
     values = [one["train"] for one in known] + [one["validation"] for one in held]
     x = charts.axis(known[0]["epoch"], known[-1]["epoch"])
     y = charts.axis(min(values), max(values))
-    drawn = [("line soft", _line([(one["epoch"], one["train"]) for one in known], x, y))]
+    drawn = [("line soft", line([(one["epoch"], one["train"]) for one in known], x, y))]
     about = f"{integer(len(known))} epochs."
     if held:
-        drawn.append(("line", _line([(one["epoch"], one["validation"]) for one in held], x, y)))
+        drawn.append(("line", line([(one["epoch"], one["validation"]) for one in held], x, y)))
         best = min(held, key=lambda one: one["validation"])
         about = f"The loss is least after epoch {integer(best['epoch'])} of {integer(len(known))}."
     return plot(
@@ -178,7 +178,8 @@ def history(lines: Sequence[Mapping[str, Any]]) -> Plain | None:
     )  # fmt: skip
 
 
-def _line(points: Sequence[tuple[float, float]], x: charts.Axis, y: charts.Axis) -> str:
+def line(points: Sequence[tuple[float, float]], x: charts.Axis, y: charts.Axis) -> str:
+    """The corners of a line, in percent of the plot."""
     return " ".join(f"{charts.at(a, x)},{round(100 - charts.at(b, y), 2)}" for a, b in points)
 
 
@@ -186,4 +187,4 @@ def _band(rows: Sequence[Sequence[Any]], x: charts.Axis, y: charts.Axis) -> str:
     known = [(row[0], row[2], row[3]) for row in rows if None not in (row[2], row[3])]
     upper = [(at, high) for at, _, high in known]
     lower = [(at, low) for at, low, _ in reversed(known)]
-    return _line(upper + lower, x, y) if len(known) > 1 else ""
+    return line(upper + lower, x, y) if len(known) > 1 else ""

@@ -25,6 +25,7 @@ def render(
     evaluation: Mapping[str, Any] | None,
     gates: Sequence[Mapping[str, Any]] = (),
     other: Mapping[str, Any] | None = None,
+    studies: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the report of a version, of an evaluation or of both as one HTML page.
 
@@ -37,6 +38,7 @@ def render(
         gates: `gate`, `verdict` (pass, fail, inconclusive) and `detail` of each gate.
         other: an earlier evaluation's scores side by side with these: `before`, `after`, `lines`
             (`model`, `metric`, `a`, `b`, `common`) and `notes`.
+        studies: as `studying.studied` gives them.
 
     Returns:
         The page, under 3 MB; where it would be larger it shows the details of fewer models.
@@ -48,7 +50,9 @@ def render(
     page = ""
     for most in (12, 6, 3, 1):  # nearly always the first; details are what makes a page large
         shown = summarize(manifest, evaluation, gates, most_details=most)
-        page = written("report.html.j2", {**shown, "beside": beside(other, evaluation)})
+        page = written(
+            "report.html.j2", {**shown, "beside": beside(other, evaluation), "studies": studies}
+        )
         if len(page) < MOST_CHARACTERS:
             break
     return page

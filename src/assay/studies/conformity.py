@@ -113,13 +113,10 @@ class Conformal(Result):
     def __repr__(self) -> str:
         return "\n".join(self.sentences())
 
-    def _repr_html_(self) -> str:
-        return Result._repr_html_(self._short())
-
-    def _short(self) -> Conformal:
+    def _table(self) -> list[list[str]]:
         from dataclasses import replace
 
-        return replace(self, table=self.table.head(20))
+        return Result._table(replace(self, table=self.table.head(20)))
 
 
 @placed

@@ -248,7 +248,7 @@ def one_model(recipe: Recipe, model: Any) -> Use:
                 "Which model is this study of?",
                 received=model,
                 allowed=[use.title for use in recipe.models] or sorted(catalogue("models")),
-                hint="name it: `model=`",
+                hint="name it: `--model`, in Python `model=`",
             )
         return recipe.models[0]
     known = next((use for use in recipe.models if use.title == model), None)

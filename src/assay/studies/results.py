@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+import assay
 from assay.rows import as_pandas
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ class Result:
         """All of it as plain values."""
         raise NotImplementedError
 
+    def to_document(self) -> dict[str, Any]:
+        """All of it as plain values, with the sentences and the table that a page shows."""
+        return {
+            **self.to_dict(), "sentences": list(self.sentences()), "table": self._table(),
+        }  # fmt: skip
+
+    def _table(self) -> list[list[str]]:
+        return _cells(self.to_polars())
+
     def to_json(self) -> str:
         """All of it as an indented JSON document."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
@@ -40,14 +50,15 @@ class Result:
         return as_pandas(self.to_polars())
 
     def __repr__(self) -> str:
-        return "\n".join([_aligned(_cells(self.to_polars())), "", *self.sentences()]).strip()
+        return "\n".join([_aligned(self._table()), "", *self.sentences()]).strip()
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(cell) for cell in line] for line in _cells(self.to_polars())]
+        head, *body = [[html.escape(cell) for cell in line] for line in self._table()]
         top = "".join(f"<th>{cell}</th>" for cell in head)
         rows = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
         told = "".join(f"<p>{html.escape(line)}</p>" for line in self.sentences())
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{told}"
+        drawn = assay.charts(self)._repr_html_()
+        return f"{drawn}<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{told}"
 
 
 def short(value: float | None) -> str:
