@@ -19,7 +19,7 @@ from assay.building.others import other_plan, other_shards, sketches_of
 from assay.building.plan import Plan, contents, make_plan
 from assay.building.prepare import Preparing
 from assay.building.surveying import Surveying, absent_fields, in_content_order
-from assay.building.tasks import extras, tasks, twins
+from assay.building.tasks import extras, tasks
 from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
@@ -169,11 +169,10 @@ class _Builder:
                 self.cache,
                 folder,
                 exports,
-                twins(table, plan, prepared, self.cache),
                 late.fields,
                 list(more),
             )
-            todo = tasks(prepared, table, gone, late)
+            todo = tasks(prepared, (table, gone, late), plan, self.cache)
             written = list(self._over("write", writing, todo))
             made = {key for shard in written for key in shard["keys"]}
             # What follows reads the files again, and has no need of what they were made from.

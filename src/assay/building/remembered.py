@@ -27,6 +27,10 @@ from assay.rows import content_hash
 if TYPE_CHECKING:
     from assay.building.write import Task, Writing
 
+_NUMBERS = frozenset(
+    {pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float64}
+)
+
 
 def keys(writing: Writing, task: Task) -> dict[str, str]:
     """For each part of a shard's share, the hash of all that decides it."""
@@ -48,23 +52,27 @@ def keys(writing: Writing, task: Task) -> dict[str, str]:
         task.changed.filter(stays) if task.changed.width else task.changed,
     ]
     added = [(position, frame_hash(rows)) for position, rows in task.added]
-    named = task.decisions["twin"].drop_nulls().unique().sort().to_list() if writing.twins else []
-    twins = [writing.twins.get(twin) for twin in named]
     late = [task.outcome, task.decisions, task.gone, task.notes, task.changed]
     return {
         "kept": digest(
             ["kept", *place, *map(frame_hash, kept), added, fields, writing.extras, exports]
         ),
         "early": digest(["early", *place, frame_hash(task.gone), list(plan.prepared)]),
-        "late": digest(["late", *place, *map(frame_hash, late), added, twins, list(plan.prepared)]),
+        "late": digest(["late", *place, *map(frame_hash, late), added, list(plan.prepared)]),
     }
 
 
 def frame_hash(frame: pl.DataFrame) -> str:
     """A hash of a frame's columns and of its values in their order."""
-    state = xxhash.xxh3_128(repr(frame.schema).encode())
-    # Not the bytes in memory, of which equal frames may have other ones.
-    state.update(content_hash(frame).to_numpy().tobytes())
+    state = xxhash.xxh3_128(repr((frame.schema, frame.height)).encode())
+    for column in frame:
+        empty = column.is_null()
+        state.update(empty.to_numpy().data)
+        if column.dtype in _NUMBERS:
+            # What lies in memory where a value is missing is no part of it.
+            state.update(np.ascontiguousarray(column.fill_null(0).to_numpy()).data)
+        elif not empty.all():
+            state.update(content_hash(frame, [column.name]).to_numpy().data)
     return state.hexdigest()
 
 

@@ -14,7 +14,7 @@ from assay.building.manifest import in_order
 from assay.building.plan import FOLD, PARENT, Plan
 from assay.building.write import Task
 from assay.cache import Cache
-from assay.rows import ROW, ROW_ID
+from assay.rows import ROW, ROW_ID, hex_ids
 
 
 def extras(table: Table, late: Late) -> dict[str, str]:
@@ -29,8 +29,14 @@ def extras(table: Table, late: Late) -> dict[str, str]:
 
 
 def tasks(
-    prepared: Sequence[Mapping[str, Any]], table: Table, gone: Sequence[Any], late: Late
+    prepared: Sequence[Mapping[str, Any]],
+    decided: tuple[Table, Sequence[Any], Late],
+    plan: Plan,
+    cache: Cache,
 ) -> list[Task]:
+    """What is to be written of each shard, by what was decided about all."""
+    table, gone, late = decided
+    names = _twins(table, plan, prepared, cache)
     made_tasks, numbers = [], Counter[str]()
     for number, (shard, (outcome, decisions), left, made) in enumerate(
         zip(prepared, table.slices(), gone, late.slices(table.bounds), strict=True)
@@ -47,7 +53,7 @@ def tasks(
                 number=number,
                 files=files,
                 outcome=outcome,
-                decisions=decisions,
+                decisions=_told(decisions, names, plan),
                 gone=left,
                 changed=changed,
                 notes=notes,
@@ -57,16 +63,30 @@ def tasks(
     return made_tasks
 
 
-def twins(
+def _twins(
     table: Table, plan: Plan, prepared: Sequence[Mapping[str, Any]], cache: Cache
-) -> dict[int, str]:
-    """The ids of the rows that others were set aside for, where ids are keys and not hashes."""
-    if not plan.id or not table.found:
-        return {}
-    wanted = pl.concat([found["twin"] for found in table.found]).drop_nulls().unique()
-    found: dict[int, str] = {}
-    for shard, (outcome, _) in zip(prepared, table.slices(), strict=True):
-        ids = pl.read_ipc(cache.path(shard["key"], "rows.arrow"), columns=[ROW_ID])
-        pairs = ids.with_columns(outcome[ROW]).filter(pl.col(ROW).is_in(wanted.implode()))
-        found.update(zip(pairs[ROW].to_list(), pairs[ROW_ID].to_list(), strict=True))
-    return found
+) -> pl.DataFrame:
+    """The rows that others were set aside for: `twin`, their hash, and `id`, how they are called.
+
+    Where ids are hashes there are none: those are written as they are.
+    """
+    ids: list[pl.DataFrame] = [pl.DataFrame(schema={"twin": pl.UInt64, "id": pl.String})]
+    if plan.id and table.found:
+        wanted = pl.concat([found["twin"] for found in table.found]).drop_nulls().unique()
+        for shard, (outcome, _) in zip(prepared, table.slices(), strict=True):
+            named = pl.read_ipc(cache.path(shard["key"], "rows.arrow"), columns=[ROW_ID])
+            pairs = named.select(outcome[ROW].alias("twin"), pl.col(ROW_ID).alias("id"))
+            ids.append(pairs.filter(pl.col("twin").is_in(wanted.implode())))
+    return pl.concat(ids).unique("twin", keep="last")
+
+
+def _told(decisions: pl.DataFrame, names: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """Decisions of which the twins are called as in the version."""
+    if plan.id:
+        found = decisions.join(names, on="twin", how="left", maintain_order="left")
+        return found.with_columns(pl.col("id").alias("twin")).drop("id")
+    twin = decisions["twin"]
+    none = pl.repeat(None, len(twin), dtype=pl.String, eager=True)
+    return decisions.with_columns(
+        hex_ids(twin.fill_null(0)).zip_with(twin.is_not_null(), none).alias("twin")
+    )

@@ -43,7 +43,7 @@ class Task:
         number: the shard's place in the version.
         files: for each split, the number of the file that this shard writes.
         outcome: `_row`, `_copy`, `_decided`, `_split` of the rows that whole-table steps saw.
-        decisions: what those steps decided about them.
+        decisions: what those steps decided about them, with the ids of twins.
         gone: `_row`, `_copy` of the rows that were set aside before.
         changed: columns that steps which learn replaced or made, a line for each row.
         notes: what they changed: `_index`, `position`, `note`.
@@ -71,7 +71,6 @@ class Writing:
     cache: Cache
     folder: Path
     exports: Sequence[Export]
-    twins: Mapping[int, str]
     fields: Mapping[str, FieldSpec]
     extras: Sequence[str]
 
@@ -140,7 +139,7 @@ class Writing:
     def _early(self, task: Task) -> tuple[Any, list[str]]:
         """Write the rows that the first pass set aside."""
         gone = self._rows(task)[1]
-        lines = pl.read_ipc(self.cache.path(task.key, "ledger.arrow"))
+        lines = _early(self.cache.path(task.key, "ledger.arrow"))
         lines = lines.sort(INDEX, "position", maintain_order=True)
         lines = self._told(
             lines.filter(pl.col("action") == "set aside").unique(INDEX, keep="first")
@@ -201,7 +200,7 @@ class Writing:
         self, task: Task, rows: pl.DataFrame, gone: pl.DataFrame, made: pl.DataFrame
     ) -> pl.DataFrame:
         """All decisions about this shard's rows, in the rows' order; write and return them."""
-        early = pl.read_ipc(self.cache.path(task.key, "ledger.arrow"))
+        early = _early(self.cache.path(task.key, "ledger.arrow"))
         late = task.decisions.select(
             rows[INDEX].gather(task.decisions["_index"]).alias(INDEX),
             pl.lit("set aside").alias("action"),
@@ -268,10 +267,10 @@ class Writing:
         return lines
 
     def _told(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Lines of the ledger with the names of their steps and the ids of their twins."""
+        """Lines of the ledger with the names of their steps."""
         names = self._names(len(self.plan.steps) + 2)
         step = pl.col("position").replace_strict(names, return_dtype=pl.String)
-        return lines.with_columns(step.alias("step"), self._twin())
+        return lines.with_columns(step.alias("step"))
 
     def _added(self, made: pl.DataFrame, last: int) -> pl.DataFrame:
         """Two lines for each synthetic row: who made it of which row, and where it went."""
@@ -298,11 +297,6 @@ class Writing:
         names = {position: self.plan.step_name(position) for position in range(last)}
         splits = [step.title for step in self.plan.table_steps if step.name.startswith("split.")]
         return names | {last: splits[-1] if splits else "split"}
-
-    def _twin(self) -> pl.Expr:
-        if self.twins:
-            return pl.col("twin").replace_strict(self.twins, default=None, return_dtype=pl.String)
-        return pl.col("twin").map_batches(_hex_or_null, return_dtype=pl.String)
 
     def _quarantine(
         self, task: Task, out: pl.DataFrame, lines: pl.DataFrame, part: str
@@ -357,6 +351,11 @@ def _places(task: Task, exports: Sequence[Export]) -> dict[str, str]:
     return places | {f"exports/{one.label}": _exporting(one, task) for one in exports}
 
 
+def _early(file: Path) -> pl.DataFrame:
+    """What the first pass decided, row by row: no row went for another one."""
+    return pl.read_ipc(file).with_columns(pl.lit(None, dtype=pl.String).alias("twin"))
+
+
 def _write(frame: pl.DataFrame, path: Path) -> None:
     frame.write_parquet(path, compression="zstd", compression_level=1)
 
@@ -367,12 +366,6 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.with_columns(hex_ids(rows[ROW]))
     again = pl.concat_str(pl.col(ROW_ID), pl.lit("#"), pl.col(COPY).cast(pl.String))
     return rows.with_columns(pl.when(pl.col(COPY) > 1).then(again).otherwise(ROW_ID).alias(ROW_ID))
-
-
-def _hex_or_null(rows: pl.Series) -> pl.Series:
-    return hex_ids(rows.fill_null(0)).zip_with(
-        rows.is_not_null(), pl.repeat(None, len(rows), dtype=pl.String, eager=True)
-    )
 
 
 def _identity(rows: pl.DataFrame) -> Any:
