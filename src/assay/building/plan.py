@@ -7,6 +7,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ class Plan:
         """The steps that learn from the training rows; they come last."""
         return [step for step in self.steps if step.component.data == "kept"]
 
-    @property
+    @cached_property
     def prepared(self) -> dict[str, FieldSpec]:
         """The fields as the first pass leaves them: the source's, and those that steps made."""
         made = [step.makes for step in self.steps if step.component.data == "rows"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -58,7 +59,12 @@ class Preparing:
 
     def key(self, content: str) -> str:
         """The entry of a shard of this content."""
-        return digest(["prepare", code_version(*BUILDING), content, self.plan.row_part()])
+        return digest([self._all_but_content, content])
+
+    @cached_property
+    def _all_but_content(self) -> str:
+        """What decides every shard's rows; it travels with the task and is made once."""
+        return digest(["prepare", code_version(*BUILDING), self.plan.row_part()])
 
 
 @dataclass
