@@ -50,6 +50,27 @@ def test_no_tasks_are_no_results():
     assert list(engine.run(slowly_doubled, [], workers=2)) == []
 
 
+def test_what_is_done_aside_is_done_in_a_process_of_its_own():
+    with engine.aside(dict, workers=2) as other:
+        assert other.submit(os.getpid).result() not in (os.getpid(), None)
+        assert other.submit(told_of_threads, 0).result() == "1"
+    with engine.aside(dict, workers=1) as none:
+        assert none is None
+
+
+def test_the_death_of_the_process_aside_is_named():
+    with (
+        pytest.raises(EngineError, match="A worker process died"),
+        engine.aside(dict, workers=2) as other,
+    ):
+        other.submit(killed, 1).result()
+
+
+def test_an_error_aside_is_the_callers():
+    with pytest.raises(ContractError), engine.aside(dict, workers=2) as other:
+        other.submit(refused, 2).result()
+
+
 def test_results_are_yielded_as_they_come_and_not_at_the_end():
     results = engine.run(refused, [0, 1, 2], workers=1)
     assert [next(results), next(results)] == [0, 1]

@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from assay.errors import EngineError, MissingExtra
@@ -69,6 +71,33 @@ def run(
     return _in_processes(function, tasks, count)
 
 
+@contextmanager
+def aside(function: Callable[[], Any], *, workers: int | None = None) -> Iterator[Executor | None]:
+    """A process beside the workers that calls a function at once, such as an import.
+
+    What it is given to do later runs beside what the caller does. It is gone at the end, whatever
+    it is at. With one worker, which is this process, there is none.
+
+    >>> with aside(dict, workers=1) as other:
+    ...     print(other)
+    None
+    """
+    if (workers or default_workers()) <= 1:
+        yield None
+        return
+    from loky import ProcessPoolExecutor
+    from loky.process_executor import TerminatedWorkerError
+
+    executor = ProcessPoolExecutor(1, initializer=_ignore_interrupt, env=_WORKER_ENVIRONMENT)
+    try:
+        executor.submit(function)
+        yield executor
+    except TerminatedWorkerError as error:
+        raise _died() from error
+    finally:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
 def _executor(workers: int) -> Any:
     # loky's workers, unlike the standard library's, do not run the caller's script again, and they
     # stay for the next stage.
@@ -94,10 +123,7 @@ def _in_processes(
     except TerminatedWorkerError as error:
         # One that still writes would put back what is now cleared away.
         executor.shutdown(wait=True, kill_workers=True)
-        raise EngineError(
-            "A worker process died, most likely because the machine ran out of memory.",
-            hint="run again with fewer `--workers`: finished shards are not done twice",
-        ) from error
+        raise _died() from error
     except BaseException:
         # On an interrupt or an error the rest must not go on in the background.
         executor.shutdown(wait=True, kill_workers=True)
@@ -143,6 +169,13 @@ def _on_ray(
 def function_call(function: Callable[[Any], Any], task: Any) -> Any:
     """Call a function; the one Ray task there is, whatever it is given."""
     return function(task)
+
+
+def _died() -> EngineError:
+    return EngineError(
+        "A worker process died, most likely because the machine ran out of memory.",
+        hint="run again with fewer `--workers`: finished shards are not done twice",
+    )
 
 
 def _ignore_interrupt() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,7 @@ def certificate(
     folder: Path,
     *,
     cache: Cache | None = None,
+    aside: Executor | None = None,
 ) -> dict[str, Any]:
     """Measure on the files as they are written whether anything leaks from split to split."""
     splitting = next(step for step in reversed(plan.steps) if step.splits)
@@ -257,6 +259,7 @@ def certificate(
         near=recipe.certificate,
         seed=recipe.seed,
         cache=cache,
+        aside=aside,
     )
 
 
