@@ -54,9 +54,11 @@ class Cache:
         """Copy a finished file into an entry."""
         copy(file, self.path(key, suffix))
 
-    def give(self, key: str, suffix: str, target: Path) -> None:
-        """Copy a file of an entry to a place outside the cache."""
-        copy(self.path(key, suffix), target)
+    def take(self, key: str, suffix: str, file: Path) -> None:
+        """Move a finished file into an entry."""
+        place = self.path(key, suffix)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
 
     def note(self, key: str, summary: object, parts: Iterable[str] = ()) -> None:
         """Mark an entry as complete and seal it.
@@ -78,22 +80,31 @@ class Cache:
         An entry of which a byte has changed since it was sealed is not there any more, so that
         a damaged cache costs time and never gives a wrong result.
         """
+        found = self.entry(key)
+        if found is None or not all(self.holds(key, *seal) for seal in found[1].items()):
+            return None
+        return found[0]
+
+    def entry(self, key: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+        """The summary of an entry, and the hash that each of its files is to have, or None."""
         sealed = self.path(key, "json")
         try:
             if not sealed.exists() and not cached(self.folder, key):
                 return None
             seal, _, body = sealed.read_bytes().partition(b"\n")
-            if seal.decode("latin-1") != xxhash.xxh3_128(body).hexdigest():
-                return None
-            entry = orjson.loads(body)
-            if any(
-                hash_file(self.path(key, part)) != seal for part, seal in entry["parts"].items()
-            ):
-                return None
         except FileNotFoundError:
             return None
-        found: dict[str, Any] = entry["summary"]
-        return found
+        if seal.decode("latin-1") != xxhash.xxh3_128(body).hexdigest():
+            return None
+        found = orjson.loads(body)
+        return found["summary"], found["parts"]
+
+    def holds(self, key: str, suffix: str, seal: str) -> bool:
+        """Whether a file of an entry is there and has this hash."""
+        try:
+            return hash_file(self.path(key, suffix)) == seal
+        except FileNotFoundError:
+            return False
 
     def used_by(self, owner: str) -> frozenset[str]:
         """The entries that an owner's newest build used."""

@@ -66,13 +66,23 @@ def share(folder: Path, own: Mapping[str, str], others: Iterable[Mapping[Path, s
         path = folder / name
         if hash not in known:
             known[hash] = path  # the same version may hold it twice
-        elif _linked(known[hash], path, hash):
+        elif _same(known[hash], path) or linked(known[hash], path, hash):
             saved += path.stat().st_size
     return saved
 
 
-def _linked(there: Path, here: Path, hash: str) -> bool:
-    """Make one file of two; False where that cannot be, and nothing has changed then."""
+def _same(there: Path, here: Path) -> bool:
+    try:
+        return there.samefile(here)
+    except OSError:
+        return False
+
+
+def linked(there: Path, here: Path, hash: str) -> bool:
+    """Make a file that has this hash the same as another, or put it where none is.
+
+    False where that cannot be, and nothing has changed then.
+    """
     unfinished = here.with_name(f".{here.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         # It may be damaged, or be gone since it was listed.

@@ -135,6 +135,45 @@ def counted(build: Build, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, Any
     return written
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        ["g/v1-*/ledger/*"],
+        [".cache/??/*.ledger"],
+        [".cache/??/*.exports.*"],
+        # The ledger is then shared already when the rest turns out to be lost.
+        ["g/v1-*/quarantine/late-*", ".cache/??/*.quarantine.late"],
+    ],
+)
+def test_damage_is_found_and_handed_on_to_no_other_version(
+    files: Path, tmp_path: Path, damaged: list[str]
+) -> None:
+    out, cold = tmp_path / "out", tmp_path / "cold"
+    add(files / "0.jsonl", [{"k": "0-0", "t": "text number 1 1 of many", "n": 30}])
+    recipe = grown_recipe(files, exports=["jsonl", "csv", "parquet"])
+    recipe["steps"] = [{"dedup.exact": {"columns": ["t"]}}, *recipe["steps"]]
+    first = assay.build(recipe, out=out, workers=1)
+    shutil.copytree(out, cold, ignore=shutil.ignore_patterns(".cache"))
+    harmed = [path for pattern in damaged for path in out.glob(pattern)]
+    for path in harmed:
+        flip(path)
+    before = content(first)
+
+    add(files / "4.jsonl", [{"k": "4-0", "t": "text number 4 of many", "n": 4}])
+    grown = assay.build(recipe, out=out, workers=1)
+    full = assay.build(recipe, out=cold, workers=1)
+
+    assert harmed
+    assert content(grown) == content(full)
+    assert content(first) == before
+
+
+def flip(path: Path) -> None:
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 0xFF
+    path.write_bytes(held)
+
+
 def test_what_did_not_change_is_not_written_again(
     files: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from assay import version as versions
 from assay.building.plan import FOLD, PARENT, Plan
 from assay.recipe import digest
 from assay.rows import ROW, ROW_ID, text_hash
+from assay.sharing import linked
 from assay.version import Version
 
 
@@ -51,6 +53,26 @@ class Told:
     def of(self, rows: pl.DataFrame) -> pl.Series:
         """For some rows, the hash of what counted for their keys; null for new keys."""
         return rows.select(ROW).join(self.rows, on=ROW, how="left", maintain_order="left")["_told"]
+
+
+@dataclass(frozen=True)
+class Former:
+    """The files of the version before, by their hashes, as paths in its folder."""
+
+    folder: Path
+    files: Mapping[str, str]
+
+    def lent(self, hash: str, target: Path) -> bool:
+        """Give the file of this hash a second name, if there is one and it is as it was."""
+        return hash in self.files and linked(self.folder / self.files[hash], target, hash)
+
+
+def former_files(out: Path, name: str) -> Former:
+    """The files of the newest version under `out`, where there is one."""
+    for version in reversed(versions.whole(out, name)):
+        hashes: dict[str, str] = version.manifest.get("hashes", {})
+        return Former(version.path, {hash: file for file, hash in hashes.items()})
+    return Former(out, {})
 
 
 def told(out: Path, name: str, plan: Plan) -> Told | None:

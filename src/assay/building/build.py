@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, TypeVar
 
 from assay import version as versions
 from assay.building import card
-from assay.building.before import former, told
+from assay.building.before import former, former_files, told
+from assay.building.certificate import import_learners
 from assay.building.decide import decide, require_rows
 from assay.building.joining import merge_exports
 from assay.building.learn import learn
@@ -23,7 +25,7 @@ from assay.building.tasks import extras, tasks
 from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
-from assay.engine import Engine, run
+from assay.engine import Engine, aside, default_workers, run
 from assay.errors import ContractError, RecipeError, SourceError
 from assay.exports.part import merge
 from assay.exports.whole import finish
@@ -141,7 +143,7 @@ class _Builder:
         return plan, prepared, absent
 
     def version(self, out: Path) -> Version:
-        exports = _exports(self.recipe)
+        _exports(self.recipe)  # a mistake in them is told before anything is read
         plan, prepared, absent = self.prepare()
         others, other_keys = self._others(plan)
         made_of = self._made_of(plan, prepared, other_keys)
@@ -154,6 +156,25 @@ class _Builder:
                 return Version(version.path, reused=True)
         self.progress("decide", 0, 1)
         certified = self.recipe.certificate != "off" and any(step.splits for step in plan.steps)
+        # A build of one shard runs in this process, and so does its certificate.
+        workers = min(self.workers or default_workers(), len(prepared)) if certified else 1
+        with aside(import_learners, workers=workers) as other:
+            version, made = self._made(out, (plan, prepared, absent), others, certified, other)
+        self.used |= made
+        self.cache.note(made_of, {"version": version.id, "used": sorted(made)})
+        return version
+
+    def _made(
+        self,
+        out: Path,
+        read: tuple[Plan, list[dict[str, Any]], list[str]],
+        others: dict[int, dict[str, Sketches]],
+        certified: bool,
+        other: Executor | None,
+    ) -> tuple[Version, set[str]]:
+        """Decide and write: the version, and the entries of the cache that it was made from."""
+        plan, prepared, absent = read
+        exports = _exports(self.recipe)
         before = former(out, self.recipe.name, plan)
         last = told(out, self.recipe.name, plan)
         table, gone = decide(prepared, plan, self.cache, others=others, before=before, told=last)
@@ -171,6 +192,7 @@ class _Builder:
                 exports,
                 late.fields,
                 list(more),
+                former_files(out, self.recipe.name),
             )
             todo = tasks(prepared, (table, gone, late), plan, self.cache)
             written = list(self._over("write", writing, todo))
@@ -190,6 +212,7 @@ class _Builder:
                     manifest,
                     folder,
                     cache=cache,
+                    aside=other,
                 )
                 made |= cache.used
                 self.progress("certify", 1, 1)
@@ -197,10 +220,7 @@ class _Builder:
             text = card.render(manifest)
             (folder / "README.md").write_text(text, encoding="utf-8")
             manifest["exports"] = _exported(exports, written, folder / "exports", text)
-            version = versions.commit(folder, out, manifest)
-        self.used |= made
-        self.cache.note(made_of, {"version": version.id, "used": sorted(made)})
-        return version
+            return versions.commit(folder, out, manifest), made
 
     def _of_shards(
         self, stage: str, function: Preparing | Surveying, shards: Sequence[Shard]
@@ -337,13 +357,23 @@ def _exported(
     found: dict[str, Any] = {}
     for export in exports:
         here = folder / export.label
-        merge_exports(here)
+        merge_exports(here, (_of(export.label, shard["parts"]) for shard in written))
+        for left in here.glob(".*"):
+            left.rmdir()
         whole = merge(
             said for shard in written for label, said in shard["exports"] if label == export.label
         )
         finish(export.name, export.parameters, here, whole, card)
         found[export.label] = whole.plain()
     return found
+
+
+def _of(label: str, parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """The files that a shard wrote of one export, by name."""
+    for file, path in parts.items():
+        folder, _, name = file.rpartition("/")
+        if folder == f"exports/{label}":
+            yield name, path
 
 
 def _exports(recipe: Recipe) -> list[Export]:

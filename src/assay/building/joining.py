@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def merge_exports(folder: Path) -> None:
+def merge_exports(folder: Path, shards: Iterable[Iterable[tuple[str, Path]]]) -> None:
     """Join what the shards wrote of one export to one file a split, in the shards' order.
 
     Lines are appended, with a CSV's header written once. Formats that cannot be appended to keep a
     file for each shard, numbered through.
+
+    Args:
+        folder: where the files of the export belong.
+        shards: for each shard its files, by name.
     """
-    for shard in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for file in sorted(shard.iterdir()):
-            if file.suffix in (".jsonl", ".csv"):
-                _append(file, folder / file.name)
+    for shard in shards:
+        for name, file in sorted(shard):
+            target = folder / name
+            if target.suffix in (".jsonl", ".csv"):
+                _append(file, target)
             else:
-                stem = file.stem.partition("-")[0]
-                number = len(list(folder.glob(f"{stem}-*{file.suffix}")))
-                file.rename(folder / f"{stem}-{number:05d}{file.suffix}")
-        shutil.rmtree(shard)
+                stem = target.stem.partition("-")[0]
+                number = len(list(folder.glob(f"{stem}-*{target.suffix}")))
+                shutil.copyfile(file, folder / f"{stem}-{number:05d}{target.suffix}")
 
 
 def _append(file: Path, target: Path) -> None:
-    if not target.exists():
-        file.rename(target)
-        return
     with file.open("rb") as part, target.open("ab") as whole:
-        if file.suffix == ".csv":
+        if whole.tell() and target.suffix == ".csv":
             part.seek(_header_length(file))
         shutil.copyfileobj(part, whole, 1 << 20)
 

@@ -16,6 +16,7 @@ import polars as pl
 import xxhash
 
 from assay.building import profile
+from assay.building.before import Former
 from assay.building.plan import contents
 from assay.building.prepare import DECIDED
 from assay.cache import BUILDING, Cache, code_version
@@ -23,9 +24,11 @@ from assay.component import find
 from assay.exports.part import restored
 from assay.recipe import digest
 from assay.rows import content_hash
+from assay.storage import copy
 
 if TYPE_CHECKING:
     from assay.building.write import Task, Writing
+
 
 _NUMBERS = frozenset(
     {pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float64}
@@ -76,21 +79,38 @@ def frame_hash(frame: pl.DataFrame) -> str:
     return state.hexdigest()
 
 
-def recalled(cache: Cache, key: str, folder: Path, places: Mapping[str, str]) -> Any:
+def recalled(
+    cache: Cache, key: str, folder: Path, places: Mapping[str, str], former: Former
+) -> Any:
     """What a part said of itself, if it is known; its files are then in their places.
+
+    What the version before has is shared with it, and what it has not, or not as it was, is copied
+    from the cache. Files of exports stay there until all shards are joined.
 
     Args:
         cache: the folder of finished work.
         key: the part's entry.
         folder: the unfinished version.
         places: where, in this version, each file belongs that the entry may have.
+        former: the files of the version before.
     """
-    found = cache.recall(key)
+    found = cache.entry(key)
     if found is None:
         return None
-    for file in found["files"]:
-        cache.give(key, file.replace("/", "."), folder / _placed(file, places))
-    return found["said"]
+    summary, seals = found
+    for file in summary["files"]:
+        suffix = _suffix(file)
+        target = folder / places[file] if file in places else None
+        if target and former.lent(seals[suffix], target):
+            continue
+        if not cache.holds(key, suffix, seals[suffix]):
+            # What is written anew must not be written into a file of the version before.
+            for name in places.keys() & summary["files"]:
+                (folder / places[name]).unlink(missing_ok=True)
+            return None
+        if target:
+            copy(cache.path(key, suffix), target)
+    return summary["said"]
 
 
 def remember(
@@ -104,17 +124,25 @@ def remember(
         said: what was counted, as plain values and arrays.
         folder: the unfinished version, with the files in their places.
         files: the names.
-        places: where each of them lies in this version.
+        places: where each of them lies in this version; what lies in a folder that is named here is
+            moved and not copied.
     """
     for file in files:
-        cache.adopt(key, file.replace("/", "."), folder / _placed(file, places))
-    cache.note(key, {"said": said, "files": files}, [file.replace("/", ".") for file in files])
+        if file in places:
+            cache.adopt(key, _suffix(file), folder / places[file])
+        else:
+            head, _, name = file.rpartition("/")
+            cache.take(key, _suffix(file), folder / places[head] / name)
+    cache.note(key, {"said": said, "files": files}, [_suffix(file) for file in files])
 
 
-def _placed(file: str, places: Mapping[str, str]) -> str:
-    """The place of a file: its own, or that of the folder it is in."""
-    head, slash, tail = file.rpartition("/")
-    return places[file] if file in places else f"{places[head]}{slash}{tail}"
+def kept_file(cache: Cache, key: str, file: str) -> Path:
+    """Where a file of a part lies in the cache."""
+    return cache.path(key, _suffix(file))
+
+
+def _suffix(file: str) -> str:
+    return file.replace("/", ".")
 
 
 def plain(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from assay.building import profile, remembered
+from assay.building.before import Former
 from assay.building.plan import FOLD, PARENT, READ, Plan
 from assay.building.prepare import CONTENT, DECIDED, INDEX, LINE, TEXT
 from assay.cache import Cache
@@ -73,6 +74,7 @@ class Writing:
     exports: Sequence[Export]
     fields: Mapping[str, FieldSpec]
     extras: Sequence[str]
+    former: Former
 
     def __call__(self, task: Task) -> dict[str, Any]:
         """Write a shard's rows, quarantine, ledger and exports; return what was counted.
@@ -88,7 +90,7 @@ class Writing:
         said: dict[str, Any] = {}
         for part, write in writing.items():
             places = _places(task, self.exports)
-            found = remembered.recalled(self.cache, keys[part], self.folder, places)
+            found = remembered.recalled(self.cache, keys[part], self.folder, places, self.former)
             if found is None:
                 found, files = write(task)
                 remembered.remember(self.cache, keys[part], found, self.folder, files, places)
@@ -104,6 +106,9 @@ class Writing:
             ],
             "gone": np.concatenate([np.asarray(some, dtype=np.uint64) for some in gone]),
             "keys": list(keys.values()),
+            "parts": {
+                file: remembered.kept_file(self.cache, keys["kept"], file) for file in kept["parts"]
+            },
         }
 
     def _kept(self, task: Task) -> tuple[dict[str, Any], list[str]]:
@@ -122,19 +127,21 @@ class Writing:
             profiles[split] = profile.summarise(part, self.fields)
             counts[split] = part.height
             exports += self._export(task, part, split)
-        made_of = [f"data/{split}" for split in task.files]
-        for export in self.exports:
-            folder = self.folder / _exporting(export, task)
-            made_of += [f"exports/{export.label}/{file.name}" for file in sorted(folder.glob("*"))]
+        parts = [
+            f"exports/{export.label}/{file.name}"
+            for export in self.exports
+            for file in sorted((self.folder / _exporting(export, task)).glob("*"))
+        ]
         said = {
             "splits": counts,
             "kept": real.height,
             "synthetic": made.height,
             "profiles": profiles,
             "exports": exports,
+            "parts": parts,
             "hashes": content_hash(kept, [*columns, SPLIT]).to_numpy(),
         }
-        return remembered.plain(said), made_of
+        return remembered.plain(said), [*(f"data/{split}" for split in task.files), *parts]
 
     def _early(self, task: Task) -> tuple[Any, list[str]]:
         """Write the rows that the first pass set aside."""

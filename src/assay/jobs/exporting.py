@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def export(
                 target.mkdir(parents=True)
                 made.append(component.function(part, target, **given))
                 splits.append(file["split"])
-            merge_exports(unfinished)
+            merge_exports(unfinished, _written(unfinished))
             whole = merge(map(exported, made, splits))
             finish(kind, given, unfinished, whole, _card(opened) if kind == "hub" else "")
             if any(isinstance(one, Exported) for one in made):
@@ -129,6 +129,13 @@ def _told(name: str, one: Mapping[str, Any]) -> list[str]:
             "million tokens"
         )
     return lines
+
+
+def _written(folder: Path) -> Iterator[list[tuple[str, Path]]]:
+    """The files that were written of each file of the version; they are gone when they are read."""
+    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+        yield [(file.name, file) for file in part.iterdir()]
+        shutil.rmtree(part)
 
 
 def _card(version: Version) -> str:
