@@ -169,7 +169,7 @@ def test_details_of_numbers_are_small_and_complete():
     assert drawn["running"][-1][0] == 3000
     assert sum(drawn["bands"].values()) == 3000
     errors = [row["error"] for row in drawn["worst"]]
-    assert len(errors) == 20
+    assert len(errors) == 60
     assert errors == sorted(errors, reverse=True)
     assert len(drawn["worst"][0]["inputs"]["title"]) == 600
 

@@ -20,7 +20,7 @@ from assay.rows import text_hash, uniform
 
 POINTS = 2000
 STEPS = 400
-WORST = 20
+WORST = 60
 LABELS = 30
 CUT = 600
 GREEN = (40.0, 0.2)
@@ -193,7 +193,7 @@ def _worst(
             "error": min(float(error[row]), 1.0) if scored.classes else float(error[row]),
             "inputs": fields,
         }
-        for row, fields in zip(rows, texts, strict=True)  # at most 20
+        for row, fields in zip(rows, texts, strict=True)  # at most 60
     ]
 
 
@@ -207,5 +207,5 @@ def _texts(inputs: pl.DataFrame, rows: Codes) -> list[dict[str, str]]:
     picked = inputs[rows.tolist()]
     return [
         {name: str(value)[:CUT] for name, value in row.items() if value is not None}
-        for row in picked.iter_rows(named=True)  # at most 20
+        for row in picked.iter_rows(named=True)  # at most 60
     ]

@@ -48,7 +48,9 @@ def details(
             "calibration": plots.calibration(one.get("calibration"), unit),
             "curves": plots.curves(one.get("curves")),
             "learning": plots.history((learned.get(name) or {}).get("history") or ()),
-            "confusion": _confusion(one.get("confusion"), evaluation.get("classes") or ()),
+            "confusion": _confusion(
+                one.get("confusion"), evaluation.get("classes") or (), one.get("worst") or ()
+            ),
             "worst": _worst(one.get("worst") or (), unit, cut),
         }
         for index, (name, one) in enumerate(chosen.items())
@@ -146,8 +148,15 @@ def _running(rows: Sequence[Sequence[Any]], unit: Any) -> Plain | None:
     )  # fmt: skip
 
 
-def _confusion(given: Mapping[str, Any] | None, classes: Sequence[Any]) -> Plain | None:
-    """Counts of truth (rows) by prediction (columns); beyond a hundred labels the rarest fold."""
+def _confusion(
+    given: Mapping[str, Any] | None,
+    classes: Sequence[Any],
+    worst: Sequence[Mapping[str, Any]] = (),
+) -> Plain | None:
+    """Counts of truth (rows) by prediction (columns); beyond a hundred labels the rarest fold.
+
+    The most frequent confusions have examples, which are the surest errors of their kind.
+    """
     if not given or not given.get("labels"):
         return None
     labels = [short(label, 60) for label in given["labels"]]
@@ -187,7 +196,9 @@ def _confusion(given: Mapping[str, Any] | None, classes: Sequence[Any]) -> Plain
     ]
     wrong.sort(key=lambda one: (-one[0], one[1], one[2]))
     often = [{"truth": labels[i], "prediction": columns[j], "count": integer(count),
-              "share": share(count, totals[i])} for count, i, j in wrong[:10]]  # fmt: skip
+              "share": share(count, totals[i]),
+              "examples": _examples(worst, labels[i], columns[j])}
+             for count, i, j in wrong[:10]]  # fmt: skip
     right = float(sum(counts[i, i] for i in range(len(labels)) if i not in mixed))
     return {
         "labels": columns,
@@ -197,6 +208,19 @@ def _confusion(given: Mapping[str, Any] | None, classes: Sequence[Any]) -> Plain
         "about": f"{integer(right)} of {integer(counts.sum())} rows are right "
         f"({share(right, counts.sum())}).",
     }  # fmt: skip
+
+
+def _examples(worst: Sequence[Mapping[str, Any]], truth: str, prediction: str) -> list[Plain]:
+    """Three of the worst rows of one class that were taken for another."""
+    found = [row for row in worst if short(row.get("truth"), 60) == truth
+             and short(row.get("prediction"), 60) == prediction]  # fmt: skip
+    return [{"id": short(row.get("row_id")), "glance": _glance(row, 60)} for row in found[:3]]
+
+
+def _glance(row: Mapping[str, Any], length: int) -> str:
+    """The longest of a row's texts, cut short."""
+    texts = [str(text) for text in list(_inputs(row).values())[:40] if text is not None]
+    return short(" ".join(max(texts, key=len, default="").split()), length)
 
 
 def _folded(labels: list[str], counts: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -235,7 +259,6 @@ def _worst(rows: Sequence[Mapping[str, Any]], unit: Any, cut: int) -> list[Plain
 
 def _row(row: Mapping[str, Any], unit: Any, places: int, cut: int) -> Plain:
     shown = list(_inputs(row).items())
-    first = max((str(text) for _, text in shown[:40] if text is not None), key=len, default="")
     return {
         "id": short(row.get("row_id")),
         **{
@@ -244,7 +267,7 @@ def _row(row: Mapping[str, Any], unit: Any, places: int, cut: int) -> Plain:
             else number(row.get(key), places, unit if finite(row.get("truth")) is not None else "")
             for key in ("truth", "prediction", "error")
         },
-        "glance": short(" ".join(first.split()), 140),
+        "glance": _glance(row, 140),
         "inputs": [(short(name), short(text, cut)) for name, text in shown[:40]],
         "left_out": max(0, len(shown) - 40),
     }
