@@ -97,6 +97,22 @@ def test_a_query_with_a_key_is_watched_in_postgres(postgres, once, monkeypatch):
     postgres.do(f"DROP TABLE {name}")
 
 
+@pytest.mark.parametrize(
+    "key", ["timestamptz '2026-01-01' + i * interval '1 hour 1 second'", "date '2026-01-01' + i",
+            "'k' || lpad(i::text, 5, '0')"],
+)  # fmt: skip
+def test_times_and_texts_are_keys_too(postgres, once, key):
+    name = f"t{uuid.uuid4().hex[:8]}"
+    rows = f"SELECT {key} AS k, i AS n FROM generate_series({{}}, {{}}) AS i"
+    postgres.do(f"CREATE TABLE {name} AS {rows.format(1, 150)}")
+    source = {"sql": postgres.url, "query": f"SELECT * FROM {name}", "key": "k", "chunk": 100}
+    assert what(once(source)) == ["watching", "built"]
+    postgres.do(f"INSERT INTO {name} {rows.format(151, 210)}")
+    _, seen, _ = once(source)
+    assert seen.detail.startswith("60 rows at ")
+    postgres.do(f"DROP TABLE {name}")
+
+
 def test_a_query_with_a_key_is_watched_in_sqlite(tmp_path, once):
     path = tmp_path / "shop.db"
     numbers = ("WITH RECURSIVE numbers(i) AS "

@@ -80,12 +80,16 @@ def build(
     """
     out = Path(out)
     report = progress or (lambda stage, done, total: None)
-    with using(own(functions)), storage_errors(out):
+    with using(own(functions)):
         recipe = load(recipe)
         if seed is not None:
             recipe = recipe.model_copy(update={"seed": seed})
         cache = Cache(out / ".cache")
-        with recorded("build", out, recipe) as record, cache.in_use() as lock:
+        with (
+            recorded("build", out, recipe) as record,
+            storage_errors(out),
+            cache.in_use() as lock,
+        ):
             builder = _Builder(recipe, cache, workers, engine, report)
             record.version = version = builder.version(out)
             cache.keep_only(lock, recipe.name, builder.used)

@@ -256,12 +256,12 @@ class _Watcher:
         known = set(last.get("files", {}).values())
         new = sorted(name for name, hash in hashes.items() if hash not in known)
         state: dict[str, Any] = {"files": hashes, "recipe": asked}
-        batch, called_ = self._new(looks, new, last, state)
+        batch, title = self._new(looks, new, last, state)
         if known and batch is not None and listing(self.out, self.recipe.name):
-            found = monitor(batch, against=self.recipe.name, out=self.out, name=called_,
+            found = monitor(batch, against=self.recipe.name, out=self.out, name=title,
                             read=self.recipe.read.model_dump(), **self.options)  # fmt: skip
             seen = found.to_dict()
-            yield Event("monitored", _told(found.alarms, called_), verdict=found.verdict,
+            yield Event("monitored", _told(found.alarms, title), verdict=found.verdict,
                         said={"new": new, "alarms": found.alarms})  # fmt: skip
         made = run(self.recipe, out=self.out, **self.options, **self.running)
         verdict = made.verdict
@@ -287,13 +287,13 @@ class _Watcher:
         if isinstance(asked, Sql):
             # A chunk that was filled up has old rows too: new are those beyond the last key.
             key = str(asked.key)
-            final = pl.read_parquet(looks[next(reversed(looks))][0], columns=[key])[key][-1]
-            state["last"] = str(final)
+            final = pl.read_parquet(looks[next(reversed(looks))][0], columns=[key]).tail(1)
+            state["last"] = final.write_json()
             rows = pl.concat(map(pl.read_parquet, paths), how="diagonal_relaxed") if paths else None
             if rows is None or "last" not in last:
                 return None, ""
-            edge = pl.Series([last["last"]]).cast(rows.schema[key])
-            rows = rows.filter(pl.col(key) > edge[0])
+            edge = pl.read_json(last["last"].encode(), schema={key: rows.schema[key]})
+            rows = rows.filter(pl.col(key) > edge[key][0])
             at = datetime.now(UTC).isoformat(timespec="seconds")
             return (rows, f"{rows.height:,} rows at {at}") if rows.height else (None, "")
         if not paths or isinstance(asked, Delta | Iceberg):

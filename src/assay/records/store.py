@@ -154,7 +154,8 @@ def read(out: Path, name: str | None = None) -> list[RunRecord]:
         scores: dict[str, list[dict[str, Any]]] = {}
         for run, *values in database.execute(f"select run, {', '.join(_SCORE)} from scores"):
             scores.setdefault(run, []).append(dict(zip(_SCORE, values, strict=True)))
-    return [_by_now(_record(dict(row), scores.get(row["id"], [])), out) for row in rows]
+        # While this is read no run can end, so that none is taken for dead that has just ended.
+        return [_by_now(_record(dict(row), scores.get(row["id"], [])), out) for row in rows]
 
 
 def _by_now(run: RunRecord, out: Path) -> RunRecord:
