@@ -21,7 +21,10 @@ from assay.remote.records import RUNS
 
 WAIT = 30.0  # seconds for another run to end its writing
 FORMAT = 2
-KINDS = ("run", "build", "improve", "crossval", "curve", "evaluate", "gate", "monitor", "study")
+KINDS = (
+    *("run", "build", "improve", "crossval", "curve", "sweep", "importance", "conformal"),
+    *("threshold", "evaluate", "gate", "monitor"),
+)
 RUNNING = "running"
 _TABLES = """
 create table if not exists runs (

@@ -172,8 +172,9 @@ def conformal(  # noqa: PLR0913 - one option each
     if not 0 < level < 1:
         raise RecipeError("A `level` lies between 0 and 1.", received=level)
     with bench(
-        recipe, out=out, seed=seed, workers=workers, progress=progress, functions=functions
-    ) as work:
+        recipe, kind="conformal", out=out, seed=seed, workers=workers, progress=progress,
+        functions=functions,
+    ) as work:  # fmt: skip
         use = one_model(work.recipe, model)
         splits = work.version.splits
         if not splits.get("test"):

@@ -137,8 +137,9 @@ def threshold(
     Reference: Elkan (2001), The foundations of cost-sensitive learning, IJCAI 17:973-978.
     """
     with bench(
-        recipe, out=out, seed=seed, workers=workers, progress=progress, functions=functions
-    ) as work:
+        recipe, kind="threshold", out=out, seed=seed, workers=workers, progress=progress,
+        functions=functions,
+    ) as work:  # fmt: skip
         use = one_model(work.recipe, model)
         splits = work.version.splits
         if not splits.get("validation") or not splits.get("test"):

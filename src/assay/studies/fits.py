@@ -173,7 +173,7 @@ class Bench:
 def bench(
     what: Asked,
     *,
-    kind: str = "study",
+    kind: str,
     out: str | Path = "versions",
     models: Models = None,
     seed: int | None = None,

@@ -147,8 +147,8 @@ def importance(  # noqa: PLR0913 - one option each
     if repeats < 1:
         raise RecipeError("A field is shuffled once or more.", received={"repeats": repeats})
     with bench(
-        recipe, out=out, models=models, seed=seed, workers=workers, progress=progress,
-        functions=functions,
+        recipe, kind="importance", out=out, models=models, seed=seed, workers=workers,
+        progress=progress, functions=functions,
     ) as work:  # fmt: skip
         held = hold_out(work.recipe, work.version)
         known = held.training.rows.columns

@@ -135,8 +135,9 @@ def validation_curve(  # noqa: PLR0913 - one option each
         ModelError: it could not be fitted with any of the values.
     """
     with bench(
-        recipe, out=out, seed=seed, workers=workers, progress=progress, functions=functions
-    ) as work:
+        recipe, kind="sweep", out=out, seed=seed, workers=workers, progress=progress,
+        functions=functions,
+    ) as work:  # fmt: skip
         use = one_model(work.recipe, model)
         if not values:
             raise RecipeError("There are no values to try.", where=f"{use.title}: {parameter}")

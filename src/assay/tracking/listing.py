@@ -120,8 +120,8 @@ def runs(  # noqa: PLR0913 - the options of `assay runs`, one to one
     Args:
         name: of this recipe only.
         out: the folder that holds all versions.
-        kind: what was run: `run`, `build`, `improve`, `crossval`, `curve`, `evaluate`, `gate`,
-            `monitor`, or `study` for the studies that have no command.
+        kind: what was run: `run`, `build`, `improve`, `crossval`, `curve`, `sweep`, `importance`,
+            `conformal`, `threshold`, `evaluate`, `gate` or `monitor`.
         where: bounds on scores, all of which hold: `mae<80`, `mae.high<85` (the interval's end),
             `tfidf_linear:mae<80` (that model's score instead of the best one's).
         verdict: `pass`, `fail` or `inconclusive`.
