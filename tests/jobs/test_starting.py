@@ -71,7 +71,8 @@ def test_a_recipe_for_a_class_measures_classes(tmp_path):
 
     assert (recipe.task, recipe.positive) == ("class", "true")
     assert {"accuracy", "roc_auc"} <= set(names(recipe.metrics))
-    assert names(recipe.gates) == ["rows", "better"]
+    assert names(recipe.gates) == ["rows", "better", "leak"]
+    assert recipe.gates[-1].severity == "warn"
 
 
 def test_without_a_target_there_are_no_models(tmp_path):
