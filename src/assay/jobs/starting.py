@@ -32,7 +32,7 @@ LOPSIDED = 0.7
 # Not `stop`: a field that tells the target may be known in time as well, which only its owner can
 # say, and the first run of a recipe should end with all that there is to see.
 LEAK = (
-    "  # A leak between splits makes scores too good. Once what it names is mended, or allowed with",
+    "  # A leak between splits makes scores too good. Once what it names is mended, or allowed by",
     "  # `allow: [...]`, take the severity away, and a leak stops the run.",
     "  - leak: {}",
     "    severity: warn",
