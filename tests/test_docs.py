@@ -51,7 +51,8 @@ def components():
                 lines += ["", "| parameter | type | default | |", "|---|---|---|---|"]
             for title, parameter in one["parameters"].items():
                 default = "required" if parameter["required"] else parameter["default"]
-                shown = {None: "", True: "true", False: "false"}.get(default, default)
+                # By its text: 1 equals True.
+                shown = {"None": "", "True": "true", "False": "false"}.get(str(default), default)
                 cells = [f"`{title}`", parameter["type"], str(shown), parameter["about"]]
                 lines.append(
                     f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
