@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How Polars writes an expression that looks at other rows: aggregates, windows, lengths.
 _MANY_ROWS = re.compile(r'"(Agg|Over|Window)":|(?<!"String"):"Len"')
+# Columns hashed side by side: more would hold more of their texts at a time.
+_AT_ONCE = 16
 ROW = "_row"
 ROW_ID = "row_id"
 
@@ -43,10 +45,8 @@ def content_hash(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> p
     total = np.zeros(frame.height, dtype=np.uint64)
     schema = frame.schema  # made anew at every look, which a frame of many columns feels
     names = list(columns if columns is not None else frame.columns)
-    # As many at a time as there are threads: all at once would hold every column's text.
-    step = pl.thread_pool_size()
-    for first in range(0, len(names), step):
-        some = names[first : first + step]
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
         texts = frame.select(_canonical(name, schema[name]).alias(name) for name in some)
         hashed = texts.select(plh.col(name).nchash.xxh3_64() for name in some)
         for name, hashes in hashed.to_dict().items():

@@ -6,9 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -219,8 +217,6 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
     """
     if not 0 < level < 1:
         raise RecipeError("`level` is a share between 0 and 1.", received=level)
-    # It takes as long to load as a small batch to read: the two go on side by side.
-    Thread(target=import_module, args=("xgboost",), daemon=True).start()
     version = version_of(against, Path(out))
     with recorded("monitor", version, version.manifest["recipe"]) as record:
         reference = reference_of(version, model)
