@@ -75,6 +75,16 @@ def test_the_report_of_a_version_shows_its_studies(home):
     assert page.css_first("nav a[href='#study-importance']").text() == "Importance of fields"
 
 
+def test_a_damaged_study_is_named_in_the_report_of_its_version(home):
+    path = Path(json.loads(told(home, "importance").stdout)["report"]).with_name("study.json")
+    path.write_bytes(path.read_bytes()[:50])
+
+    report = assay.run(home / "assay.yaml", out=home / "versions", workers=1).report
+
+    page = HTMLParser(report.read_text(encoding="utf-8"))
+    assert "cannot be read" in page.css_first("#study-importance").text()
+
+
 def test_a_study_in_python_has_charts_a_page_and_a_notebooks_picture(home, tmp_path):
     found = assay.importance(home / "assay.yaml", out=home / "versions", repeats=2, workers=1)
 

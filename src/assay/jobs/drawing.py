@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def write_charts(folder: Path, drawn: Mapping[str, str]) -> None:
     """
     if not drawn:
         raise PredictionsError(
-            "There are no charts of models without an evaluation.", hint="`assay run` makes one"
+            "There are no charts, since nothing was evaluated.", hint="`assay run` evaluates models"
         )
     with_png = importlib.util.find_spec("vl_convert") is not None
     with storage_errors(folder):
@@ -95,4 +94,16 @@ def studies_of(version: Version | None) -> list[dict[str, Any]]:
     if version is None:
         return []
     files = (version.path.parent / RUNS).glob(f"{version.id}-*/{STUDY}")
-    return [studied(json.loads(path.read_bytes())) for path in sorted(files)]
+    return [studied(_read(path)) for path in sorted(files)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A study that was written; where the file is damaged the page says so in its place."""
+    try:
+        found = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    kind = path.parent.name.rpartition("-")[2]
+    return {"study": kind, "sentences": [f"{path} cannot be read; make the study again."]}
