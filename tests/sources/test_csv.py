@@ -319,3 +319,14 @@ def test_real_files(shared_data, tmp_path: Path, name: str, rows: int, columns: 
     assert sum(part.rows.height for part in parts) == rows
     assert {part.rows.width for part in parts} == {columns}
     assert sum(part.rejects.height for part in parts) == 0
+
+
+@pytest.mark.parametrize("name", ["*", "^a.*$", "^$"])
+def test_a_name_that_would_mean_several_columns_is_another_one(tmp_path, name):
+    (tmp_path / "x.csv").write_text(f'a,"{name}",column_2\n1,2,3\n', encoding="utf-8")
+
+    (shard,) = locate(tmp_path / "x.csv", Read(), tmp_path / "spool")
+
+    found = load(shard)
+    assert found.rows.to_dicts() == [{"a": "1", "column_2_2": "2", "column_2": "3"}]
+    assert f"the column {name!r} is now 'column_2_2': its name would mean several" in found.notes

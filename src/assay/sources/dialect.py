@@ -15,6 +15,8 @@ from assay.sources.grammar import Dialect, patterns, pieces
 _USUAL = (",", "\t", ";", "|")
 _WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
 _NUMBER = re.compile(r"\s*[-+]?[$€£]?\s?\d[\d.,]*(?:[eE][-+]?\d+)?\s?%?\s*")
+_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)
+"""Names that Polars takes for several columns."""
 _ROWS_FOR_A_TYPE = 8
 
 Table = list[list[str]]
@@ -238,12 +240,15 @@ def distinct(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: list[str] = []
     notes: list[str] = []
     for position, name in enumerate(given, start=1):
-        chosen = name or f"column_{position}"
-        number = 2
+        several = _PATTERN.fullmatch(name) is not None
+        wanted = f"column_{position}" if several or not name else name
+        chosen, number = wanted, 2
         while chosen in used or (chosen != name and chosen in taken):
-            chosen = f"{name or f'column_{position}'}_{number}"
+            chosen = f"{wanted}_{number}"
             number += 1
-        if name and chosen != name:
+        if several:
+            notes.append(f"the column {name!r} is now {chosen!r}: its name would mean several")
+        elif name and chosen != name:
             notes.append(f"a second column {name!r} is now {chosen!r}")
         used.add(chosen)
         found.append(chosen)
