@@ -71,6 +71,20 @@ def run(
     return _in_processes(function, tasks, count)
 
 
+def ready(
+    function: Callable[[], Any], *, workers: int | None = None, engine: Engine = "processes"
+) -> None:
+    """Start the workers, each with a function to call, while the caller finds out what to do.
+
+    >>> ready(dict, workers=1)
+    """
+    count = workers or default_workers()
+    if engine == "processes" and count > 1:
+        executor = _executor(count)
+        for _ in range(count):
+            executor.submit(function)
+
+
 @contextmanager
 def aside(function: Callable[[], Any], *, workers: int | None = None) -> Iterator[Executor | None]:
     """A process beside the workers that calls a function at once, such as an import.

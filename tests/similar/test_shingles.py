@@ -15,7 +15,7 @@ from assay import grams
 from assay.errors import RecipeError
 from assay.marks import Sketches
 from assay.similar.pairs import near_pairs
-from assay.similar.shingles import CAP, FLAT, HASHES, minhash, shingled, signatures
+from assay.similar.shingles import CAP, FLAT, HASHES, minhash, packed, shingled, signatures
 
 ODD = [
     None, "", " \n\t", "x", "!!!", "...", "c++", "C#", "a red kettle", "中文没有空格的文本",
@@ -163,7 +163,7 @@ def test_minhash_values_agree_with_the_probability_of_the_jaccard_similarity(lik
 def test_signatures_are_the_packed_values():
     frame = noted(["one two three", None, "four five"])
 
-    matrix = signatures(frame)
+    matrix = signatures(packed(frame))
 
     assert matrix.shape == (3, HASHES)
     assert (matrix[1] == 0).all()

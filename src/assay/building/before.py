@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from assay import version as versions
-from assay.building.plan import FOLD, PARENT, Plan
+from assay.building.plan import FOLD, PARENT, Plan, contents
+from assay.cache import BUILDING, code_version
 from assay.recipe import digest
 from assay.rows import ROW, ROW_ID, text_hash
 from assay.sharing import linked
@@ -56,6 +57,30 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What a version before that was made in the same way decided of each row.
+
+    Attributes:
+        rows: `_row`; `_content`, the hash of the row as it came, null where that is its id;
+            `_gone`, the position of the step that set it aside, null if none did; the `_twin` and
+            the `_value` that this step told.
+    """
+
+    rows: pl.DataFrame
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """`_here`, whether a row was there as it is now, and what was decided of it then.
+
+        Args:
+            rows: `_row`, and `_content` where ids are keys.
+        """
+        found = rows.join(self.rows, on=ROW, how="left", maintain_order="left", suffix="_then")
+        same = pl.col("_content_then") == pl.col("_content") if "_content" in rows else True
+        here = pl.col("_here").fill_null(False) & same
+        return found.select(here.alias("_here"), "_gone", "_twin", "_value")
+
+
+@dataclass(frozen=True)
 class Former:
     """The files of the version before, by their hashes, as paths in its folder."""
 
@@ -65,6 +90,49 @@ class Former:
     def lent(self, hash: str, target: Path) -> bool:
         """Give the file of this hash a second name, if there is one and it is as it was."""
         return hash in self.files and linked(self.folder / self.files[hash], target, hash)
+
+
+def way(plan: Plan) -> str:
+    """A hash of all that decides what becomes of a row, but for the other rows."""
+    steps = [
+        [step.name, step.decisive, step.component.version(), contents(step.parameters)]
+        for step in plan.table_steps
+    ]
+    return digest(["way", code_version(*BUILDING), plan.row_part(), steps])
+
+
+def standing(out: Path, name: str, plan: Plan, told: Told | None) -> Standing | None:
+    """What the newest version under `out` that was made in this way decided, if there is one.
+
+    What has been `told` of the same version is not read again.
+    """
+    if not any(step.name.startswith("dedup.") for step in plan.steps):
+        return None
+    wanted = way(plan)
+    for version in reversed(versions.whole(out, name)):
+        if version.manifest.get("way") == wanted:
+            known = told.rows if told and told.version == version.id else None
+            return Standing(_standing(version, known, keyed=bool(plan.id)))
+    return None
+
+
+def _standing(version: Version, known: pl.DataFrame | None, *, keyed: bool) -> pl.DataFrame:
+    lines = version.ledger()
+    if known is None:
+        read = lines.filter(pl.col("action") == "read").select(ROW_ID, "content").collect()
+        rows = _hash(read[ROW_ID], keyed=keyed).alias(ROW).to_frame()
+        known = rows.with_columns(read["content"].alias("_told")).unique(ROW)
+    out = lines.filter(pl.col("action") == "set aside")
+    aside = out.select(ROW_ID, "position", "twin", "value").collect()
+    gone = aside.select(
+        _hash(aside[ROW_ID], keyed=keyed).alias(ROW),
+        pl.col("position").alias("_gone"),
+        _hash(aside["twin"], keyed=keyed).alias("_twin"),
+        pl.col("value").alias("_value"),
+    )
+    rows = known.rename({"_told": "_content"})
+    rows = rows.join(gone.unique(ROW, keep="first"), on=ROW, how="left")
+    return rows.with_columns(_here=True)
 
 
 def former_files(out: Path, name: str) -> Former:
@@ -125,7 +193,10 @@ def _rows(version: Version, *, keyed: bool) -> pl.DataFrame:
             rows.select(ROW_ID, pl.lit(split).alias("_was"), fold.cast(pl.Int32).alias("_was_fold"))
         )
     found = pl.concat(parts).collect()
-    ids = found[ROW_ID]
+    hashes = _hash(found[ROW_ID], keyed=keyed).alias(ROW)
+    return found.select(hashes, "_was", "_was_fold").unique(ROW)
+
+
+def _hash(ids: pl.Series, *, keyed: bool) -> pl.Series:
     # Without key columns an id is the row's hash itself.
-    hashes = text_hash(ids) if keyed else ids.str.to_integer(base=16, dtype=pl.UInt64)
-    return found.select(hashes.alias(ROW), "_was", "_was_fold").unique(ROW)
+    return text_hash(ids) if keyed else ids.str.to_integer(base=16, dtype=pl.UInt64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +11,22 @@ from typing import Any, TypeVar
 
 from assay import version as versions
 from assay.building import card
-from assay.building.before import former, former_files, told
+from assay.building.before import former, former_files, standing, told, way
 from assay.building.certificate import import_learners
 from assay.building.decide import decide, require_rows
-from assay.building.joining import merge_exports
+from assay.building.joining import finished, join
 from assay.building.learn import learn
 from assay.building.manifest import certificate, describe
 from assay.building.others import other_plan, other_shards, sketches_of
 from assay.building.plan import Plan, contents, make_plan
-from assay.building.prepare import Preparing
+from assay.building.prepare import Preparing, nothing
 from assay.building.surveying import Surveying, absent_fields, in_content_order
 from assay.building.tasks import extras, tasks
 from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
-from assay.engine import Engine, aside, default_workers, run
+from assay.engine import Engine, aside, default_workers, ready, run
 from assay.errors import ContractError, RecipeError, SourceError
-from assay.exports.part import merge
-from assay.exports.whole import finish
 from assay.own import own
 from assay.places import called
 from assay.recipe import Recipe, digest, load
@@ -181,12 +179,20 @@ class _Builder:
         exports = _exports(self.recipe)
         before = former(out, self.recipe.name, plan)
         last = told(out, self.recipe.name, plan)
-        table, gone = decide(prepared, plan, self.cache, others=others, before=before, told=last)
+        table, gone = decide(
+            prepared,
+            plan,
+            self.cache,
+            others=others,
+            before=before,
+            told=last,
+            standing=standing(out, self.recipe.name, plan, last),
+        )
         late = learn(table, prepared, plan, self.cache)
         require_rows(table, prepared, plan, self.cache)
         self.progress("decide", 1, 1)
         more = extras(table, late)
-        with versions.building(out, self.recipe.name) as folder:
+        with versions.building(out, self.recipe.name) as folder, ThreadPoolExecutor(1) as beside:
             for part in ("data", "quarantine", "ledger", *(f"exports/{e.label}" for e in exports)):
                 (folder / part).mkdir(parents=True)
             writing = Writing(
@@ -203,9 +209,10 @@ class _Builder:
             made = {key for shard in written for key in shard["keys"]}
             # What follows reads the files again, and has no need of what they were made from.
             del todo, gone, writing
+            joining = beside.submit(join, exports, written, folder / "exports")
             manifest = describe(self.recipe, plan, prepared, written, folder, (table, late))
             manifest |= {"parent": before.version if before else None, "extras": more}
-            manifest["code"] = code_version(*BUILDING)
+            manifest |= {"code": code_version(*BUILDING), "way": way(plan)}
             if certified and len(manifest["splits"]) > 1:
                 self.progress("certify", 0, 1)
                 cache = Listing(self.cache.folder)
@@ -223,7 +230,8 @@ class _Builder:
             manifest["notes"] = [*absent, *manifest["notes"]]
             text = card.render(manifest)
             (folder / "README.md").write_text(text, encoding="utf-8")
-            manifest["exports"] = _exported(exports, written, folder / "exports", text)
+            joining.result()
+            manifest["exports"] = finished(exports, written, folder / "exports", text)
             return versions.commit(folder, out, manifest), made
 
     def _of_shards(
@@ -231,18 +239,29 @@ class _Builder:
     ) -> list[dict[str, Any]]:
         """What a stage says of each shard; only those that the last build had not go to workers."""
         found: dict[int, dict[str, Any]] = {}
-        # On Ray the machines that hold the data look for themselves.
-        for at, shard in enumerate(shards if self.known and self.engine != "ray" else ()):
-            content = self.contents.get(shard) or fingerprint(shard)
-            self.contents[shard] = content
-            key = function.key(content)
-            said = self.cache.recall(key) if key in self.known else None
+        rest: list[int] = []
+        # What is new comes last more often than not, and then the workers start meanwhile. On Ray
+        # the machines that hold the data look for themselves.
+        looked = self.known and self.engine != "ray"
+        for at in reversed(range(len(shards))):
+            said = self._recalled(function, shards[at]) if looked else None
             if said is not None:
-                found[at] = function.told(shard, content, said)
-        rest = [at for at in range(len(shards)) if at not in found]
+                found[at] = said
+                continue
+            if looked and not rest and len(shards) > 1:
+                ready(nothing, workers=self.workers, engine=self.engine)
+            rest.insert(0, at)
         made = self._over(stage, function, [shards[at] for at in rest], len(found))
         found |= dict(zip(rest, made, strict=True))
         return [found[at] for at in range(len(shards))]
+
+    def _recalled(self, function: Preparing | Surveying, shard: Shard) -> dict[str, Any] | None:
+        """What a stage said of a shard in the last build."""
+        content = self.contents.get(shard) or fingerprint(shard)
+        self.contents[shard] = content
+        key = function.key(content)
+        said = self.cache.recall(key) if key in self.known else None
+        return None if said is None else function.told(shard, content, said)
 
     def _over(
         self, stage: str, function: Callable[[Item], Any], tasks: Sequence[Item], known: int = 0
@@ -352,32 +371,6 @@ def _stop_if_asked(prepared: Sequence[Mapping[str, Any]]) -> None:
                 allowed=stop["allowed"],
                 hint="mend the source, or set `on_violation: set_aside`",
             )
-
-
-def _exported(
-    exports: Sequence[Export], written: Sequence[Mapping[str, Any]], folder: Path, card: str
-) -> dict[str, Any]:
-    """Join what the shards wrote of each export, and return what it says of itself."""
-    found: dict[str, Any] = {}
-    for export in exports:
-        here = folder / export.label
-        merge_exports(here, (_of(export.label, shard["parts"]) for shard in written))
-        for left in here.glob(".*"):
-            left.rmdir()
-        whole = merge(
-            said for shard in written for label, said in shard["exports"] if label == export.label
-        )
-        finish(export.name, export.parameters, here, whole, card)
-        found[export.label] = whole.plain()
-    return found
-
-
-def _of(label: str, parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
-    """The files that a shard wrote of one export, by name."""
-    for file, path in parts.items():
-        folder, _, name = file.rpartition("/")
-        if folder == f"exports/{label}":
-            yield name, path
 
 
 def _exports(recipe: Recipe) -> list[Export]:

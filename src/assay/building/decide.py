@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.building.before import Before, Told
+from assay.building.before import Before, Standing, Told
 from assay.building.plan import CONTRACT, FOLD, Plan, Step, narrow_name
 from assay.building.prepare import CONTENT, DECIDED, NEWEST, WATCHED
 from assay.building.watch import distribution, is_watched
@@ -39,6 +39,8 @@ class Table:
             `threshold`, `twin`.
         bounds: where each shard starts, and the end.
         before: `_was` and `_was_fold`, the rows' sides in the version before, where there is one.
+        stood: `_here`, `_gone`, `_twin` and `_value`, what was decided of the rows in a version
+            before that was made in the same way.
         corrected: for rows of which the source says something else than in the version before,
             that version's id.
         shown: for steps that sample, balance or augment, the target before and after.
@@ -52,6 +54,7 @@ class Table:
     fold: pl.Series
     found: list[pl.DataFrame] = field(default_factory=list)
     before: pl.DataFrame | None = None
+    stood: pl.DataFrame | None = None
     corrected: pl.Series | None = None
     shown: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -69,8 +72,9 @@ class Table:
             low, high = np.searchsorted(places, [start, stop])
             yield (
                 outcome.slice(start, stop - start),
-                found.slice(low, high - low).with_columns(
-                    (pl.col(AT) - start).cast(pl.UInt32).alias("_index")
+                # The place in the whole table is left out: rows of other shards change it.
+                found.slice(low, high - low).select(
+                    pl.exclude(AT), (pl.col(AT) - start).cast(pl.UInt32).alias("_index")
                 ),
             )
 
@@ -83,6 +87,7 @@ def decide(
     others: Mapping[int, Mapping[str, Sketches]] | None = None,
     before: Before | None = None,
     told: Told | None = None,
+    standing: Standing | None = None,
 ) -> tuple[Table, Any]:
     """Number the ids, apply the whole-table steps in order and give every row its split.
 
@@ -93,6 +98,7 @@ def decide(
         others: for each step that looks at another source, its parameter's rows there.
         before: where the rows stood in the version before.
         told: what the version before read under each key.
+        standing: what the version before decided, if it was made in the same way.
 
     Returns:
         The table, and for each shard the final `_row` and `_copy` of the rows already gone.
@@ -120,6 +126,8 @@ def decide(
         pl.repeat(None, height, dtype=pl.Int32, eager=True),
         before=before.of(rows[:height]) if before else None,
     )
+    if standing:
+        table.stood = standing.of(table.narrow)
     if plan.id:
         _one_row_an_id(table, narrow[ROW], superseded[:height])
         if told is not None:
@@ -232,6 +240,8 @@ def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WidePa
             view = view.with_columns(values.filter(here).alias(name))
     if step.remembers and table.before is not None:
         view = view.hstack(table.before.filter(here))
+    if step.settles and table.stood is not None:
+        view = view.hstack(_settled(table.stood.filter(here), step.position))
     given: pl.DataFrame | Sketches = view
     if step.component.sketch:
         flat = table.narrow.filter(here).select(step.noted(table.narrow.columns))
@@ -239,6 +249,22 @@ def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WidePa
         given = Sketches(rows, wide.reader(step.position, here))
     decisions: pl.DataFrame = step.component.function(given, **parameters)
     record(table, here, decisions, step)
+
+
+def _settled(stood: pl.DataFrame, position: int) -> pl.DataFrame:
+    """What a step decided in the version before of the rows that it saw there as they are.
+
+    Returns:
+        `_stayed`, whether a row got past this step, null for a row that it did not see; of those
+        that went, the twin that they went for, `_went_for`, and the value told, `_went_by`.
+    """
+    seen = pl.col("_here") & (pl.col("_gone") >= position).fill_null(True)
+    stayed = (pl.col("_gone") > position).fill_null(True)
+    return stood.select(
+        _stayed=pl.when(seen).then(stayed),
+        _went_for=pl.when(seen & ~stayed).then("_twin"),
+        _went_by=pl.when(seen & ~stayed).then("_value"),
+    )
 
 
 def record(table: Table, alive: pl.Series, decisions: pl.DataFrame, step: Step) -> None:

@@ -3,8 +3,44 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from assay.building.write import Export
+from assay.exports.part import merge
+from assay.exports.whole import finish
+
+
+def join(exports: Sequence[Export], written: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Join what the shards wrote of each export."""
+    for export in exports:
+        here = folder / export.label
+        merge_exports(here, (_of(export.label, shard["parts"]) for shard in written))
+        for left in here.glob(".*"):
+            left.rmdir()
+
+
+def finished(
+    exports: Sequence[Export], written: Sequence[Mapping[str, Any]], folder: Path, card: str
+) -> dict[str, Any]:
+    """Finish the joined exports, and return what each says of itself."""
+    found: dict[str, Any] = {}
+    for export in exports:
+        whole = merge(
+            said for shard in written for label, said in shard["exports"] if label == export.label
+        )
+        finish(export.name, export.parameters, folder / export.label, whole, card)
+        found[export.label] = whole.plain()
+    return found
+
+
+def _of(label: str, parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """The files that a shard wrote of one export, by name."""
+    for file, path in parts.items():
+        folder, _, name = file.rpartition("/")
+        if folder == f"exports/{label}":
+            yield name, path
 
 
 def merge_exports(folder: Path, shards: Iterable[Iterable[tuple[str, Path]]]) -> None:
@@ -29,10 +65,14 @@ def merge_exports(folder: Path, shards: Iterable[Iterable[tuple[str, Path]]]) ->
 
 
 def _append(file: Path, target: Path) -> None:
-    with file.open("rb") as part, target.open("ab") as whole:
+    # One buffer, as a new one a piece takes longer to get than to fill; and a large one, as this
+    # runs beside the certificate and waits for its turn after each.
+    chunk = memoryview(bytearray(1 << 22))
+    with file.open("rb", buffering=0) as part, target.open("ab") as whole:
         if whole.tell() and target.suffix == ".csv":
             part.seek(_header_length(file))
-        shutil.copyfileobj(part, whole, 1 << 20)
+        while size := part.readinto(chunk):
+            whole.write(chunk[:size])
 
 
 def _header_length(file: Path) -> int:

@@ -112,6 +112,11 @@ class Step:
         return self.splits or self.name.startswith("dedup.")
 
     @property
+    def settles(self) -> bool:
+        """Whether it is told what it decided in the version before."""
+        return self.name.startswith("dedup.")
+
+    @property
     def keys(self) -> list[str]:
         """The columns of which it needs equality only."""
         values = self.values

@@ -67,6 +67,10 @@ class Preparing:
         return digest(["prepare", code_version(*BUILDING), self.plan.row_part()])
 
 
+def nothing() -> None:
+    """Do nothing: a worker that is told to has then imported what it prepares shards with."""
+
+
 @dataclass
 class _Shard:
     """One shard's rows on their way through the recipe, and what was decided on that way."""

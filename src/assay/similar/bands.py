@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.grams import distinct
-from assay.similar.shingles import CHARACTERS, HASHES, WORDS
+from assay.similar.shingles import CHARACTERS, HASHES, WORDS, signatures
 
 BANDS = 48
 CROWD = 48
@@ -41,22 +41,24 @@ def rows_per_band(threshold: float) -> int:
 
 
 def candidates(
-    signs: npt.NDArray[np.uint16],
+    values: list[npt.NDArray[np.uint64]],
     kinds: npt.NDArray[np.uint8],
     rank: Places,
     threshold: float,
     blocks: npt.NDArray[np.uint64] | None = None,
     labels: npt.NDArray[np.uint64] | None = None,
+    new: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
     """Pairs of places worth a look: they share a band, and their values agree about well enough.
 
     Args:
-        signs: MinHash values, one row a row.
+        values: MinHash values as `packed` gives them.
         kinds: what each row was noted by.
         rank: of each row, without ties and whatever the order of the rows.
         threshold: of the Jaccard similarity.
         blocks: rows that differ in these are not compared.
         labels: rows that are equal in these are not compared.
+        new: rows that are to be compared with all; the others are not compared with each other.
 
     Returns:
         The pairs as a * 2^32 + b, a < b, sorted, and which rows were in buckets so crowded that
@@ -64,10 +66,12 @@ def candidates(
     """
     pairs = np.zeros(0, np.uint64)
     crowded = np.zeros(len(kinds), dtype=bool)
-    fewest = _fewest(threshold)
+    if new is not None and not new.any():
+        return pairs, crowded
+    signs, fewest = signatures(values), _fewest(threshold)
     has = np.zeros(len(kinds), dtype=np.int64)
-    for columns, key in _keys(signs, kinds, threshold, blocks):
-        order = _shared(key)
+    for columns, key in _keys(values, kinds, threshold, blocks):
+        order = _shared(key, new)
         # Rows with equal keys stand together, and the more values they share the closer.
         beside = signs[order, (columns[0] + 1) % HASHES]
         order = order[np.lexsort((rank[order], beside, key[order]))]
@@ -80,6 +84,9 @@ def candidates(
         fresh = [pairs]
         for first, second in _within(bucket, has):
             a, b = order[first], order[second]
+            if new is not None:
+                told = new[a] | new[b]
+                a, b = a[told], b[told]
             good = _agree(signs, kinds, a, b, fewest)
             if blocks is not None:
                 good &= blocks[a] == blocks[b]
@@ -94,50 +101,64 @@ def candidates(
     return pairs, crowded
 
 
-def _shared(key: npt.NDArray[np.uint64]) -> Places:
-    """Places of the keys that occur more than once, which are few."""
-    # Sorting the bare keys is vectorised and costs a tenth of sorting their places. Which rows have
-    # one of the few that occur again is then looked up by the keys' upper bits, and only those
-    # rows are sorted.
-    line = np.sort(key)
-    again = line[1:][line[1:] == line[:-1]]
-    bits = max(len(key).bit_length() + 2, 8)
+def _shared(key: npt.NDArray[np.uint64], new: npt.NDArray[np.bool_] | None) -> Places:
+    """Places of the keys that occur more than once, or that new rows share, which are few."""
+    if new is None:
+        # Sorting the bare keys is vectorised and costs a tenth of sorting their places. Which rows
+        # have one of the few that occur again is then looked up by the keys' upper bits, and only
+        # those rows are sorted.
+        line = np.sort(key)
+        again = line[1:][line[1:] == line[:-1]]
+    else:
+        again = key[new]
+    bits = max(len(again).bit_length() + 4, 8)
     shift = np.uint64(64 - bits)
     met = np.zeros(1 << bits, dtype=bool)
     met[again >> shift] = True
-    some = np.flatnonzero(met[key >> shift])
+    parts = [np.flatnonzero(met[key[part] >> shift]) + part.start for part in _portions(len(key))]
+    some = np.concatenate(parts) if parts else np.zeros(0, np.int64)
     some = some[np.argsort(key[some])]
     line = key[some]
-    same = line[1:] == line[:-1]
-    twice = np.zeros(len(some), dtype=bool)
-    twice[1:] = same
-    twice[:-1] |= same
-    found: Places = some[twice]
+    begins = np.ones(len(some) + 1, dtype=bool)
+    begins[1:-1] = line[1:] != line[:-1]
+    wanted = ~(begins[1:] & begins[:-1])
+    if new is not None and len(some):
+        edges = np.flatnonzero(begins[:-1])
+        counts = np.add.reduceat(new[some].astype(np.int64), edges)
+        wanted &= np.repeat(counts > 0, np.diff(np.append(edges, len(some))))
+    found: Places = some[wanted]
     return found
 
 
+def _portions(count: int) -> Iterator[slice]:
+    """What stays near the processor until all is done with it."""
+    return (slice(start, start + PORTION) for start in range(0, count, PORTION))
+
+
 def _keys(
-    signs: npt.NDArray[np.uint16],
+    packed: list[npt.NDArray[np.uint64]],
     kinds: npt.NDArray[np.uint8],
     threshold: float,
     blocks: npt.NDArray[np.uint64] | None,
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
+    """The values that each band joins, and its keys, which the next band's take the place of."""
     half, count = HASHES // 2, len(kinds)
-    # A column that stands together is read several times as fast, and portions of it stay near the
-    # processor until all values of a band are joined.
-    packed = np.ascontiguousarray(signs.view(np.uint64).T)
-    values = packed.view(np.uint16).reshape(HASHES // 4, count, 4)
-    for columns in _layout(rows_per_band(threshold)):
-        # A row noted both ways has its characters in the first half and its words in the second.
-        own = CHARACTERS if columns[0] < half else WORDS
-        key = np.where(kinds == CHARACTERS | WORDS, own, kinds).astype(np.uint64)
+    values = [column.view(np.uint16).reshape(count, 4) for column in packed]
+    key = np.empty(count, np.uint64)
+    # A row noted both ways has its characters in the first half and its words in the second.
+    mixed = kinds == CHARACTERS | WORDS
+    begins = {}
+    for own in (CHARACTERS, WORDS):
+        begins[own] = np.where(mixed, own, kinds).astype(np.uint64)
         if blocks is not None:
-            key ^= blocks << np.uint64(2)
-        for start in range(0, count, PORTION):
-            part = slice(start, start + PORTION)
+            begins[own] ^= blocks << np.uint64(2)
+    for columns in _layout(rows_per_band(threshold)):
+        begin = begins[CHARACTERS if columns[0] < half else WORDS]
+        for part in _portions(count):
             some = key[part]
+            some[:] = begin[part]
             for column in columns:
-                some ^= values[column // 4, part, column % 4]
+                some ^= values[column // 4][part, column % 4]
                 some *= np.uint64(0x9E3779B97F4A7C15)
                 some ^= some >> np.uint64(29)
         yield columns, key

@@ -11,7 +11,7 @@ from assay.marks import Sketches
 from assay.rows import row_ids
 from assay.similar.bands import candidates
 from assay.similar.jaccard import similarities
-from assay.similar.shingles import signatures
+from assay.similar.shingles import packed
 
 Places = npt.NDArray[np.int64]
 
@@ -47,7 +47,9 @@ def near_pairs(
     [(0, 1)]
     """
     labels = None if across is None else across.rank("dense").cast(pl.UInt64).fill_null(0)
-    rank = row_ids(sketches.rows).to_numpy()
+    ids, sets = row_ids(sketches.rows).to_numpy(), sketches.rows["_set"].fill_null(0).to_numpy()
+    rank = np.empty(len(ids), dtype=np.int64)
+    rank[np.lexsort((sets, ids))] = np.arange(len(ids))
     blocks = None if labels is None else labels.to_numpy()
     leads = leaders(sketches.rows, rank, blocks)
     a, b, jaccard, _ = lead_pairs(sketches, leads, threshold, rank=rank, across=labels)
@@ -69,22 +71,22 @@ def near_pairs(
 
 def leaders(
     rows: pl.DataFrame,
-    rank: npt.NDArray[np.generic],
+    rank: Places,
     blocks: npt.NDArray[np.uint64] | None = None,
 ) -> Places:
     """For each row the place of the row of lowest rank with the same shingles; -1 without text."""
-    sets = rows["_set"].fill_null(0).to_numpy()
-    told = np.flatnonzero(rows["_set"].is_not_null().to_numpy())
-    leads = np.full(len(rows), -1, dtype=np.int64)
+    filled = rows["_set"].is_not_null().to_numpy()
+    leads = np.where(filled, np.arange(len(rows)), -1)
+    # Few are equal, and only those are sorted.
+    told = np.flatnonzero(filled & rows["_set"].is_duplicated().to_numpy())
+    sets = rows["_set"].gather(pl.Series(told, dtype=pl.UInt32)).to_numpy()
     block = np.zeros(len(told), np.uint64) if blocks is None else blocks[told]
-    order = told[np.lexsort((rank[told], block, sets[told]))]
-    if not len(order):
-        return leads
+    order = np.lexsort((rank[told], block, sets))
+    sets, block = sets[order], block[order]
     begins = np.ones(len(order), dtype=bool)
-    begins[1:] = sets[order][1:] != sets[order][:-1]
-    if blocks is not None:
-        begins[1:] |= blocks[order][1:] != blocks[order][:-1]
-    leads[order] = order[begins][np.cumsum(begins) - 1]
+    begins[1:] = (sets[1:] != sets[:-1]) | (block[1:] != block[:-1])
+    groups = np.cumsum(begins) - 1
+    leads[told[order]] = told[order][begins][groups] if len(order) else told
     return leads
 
 
@@ -93,17 +95,19 @@ def lead_pairs(
     leads: Places,
     threshold: float,
     *,
-    rank: npt.NDArray[np.generic],
+    rank: Places,
     across: pl.Series | None = None,
     blocks: npt.NDArray[np.uint64] | None = None,
     among: npt.NDArray[np.bool_] | None = None,
+    new: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Places, Places, npt.NDArray[np.float64], Places]:
     """The near pairs of the rows that stand for their equals, in order of places.
 
     Where very many are alike, they are compared with those of lowest `rank` first.
-    `across` leaves only pairs of different labels above 0, `blocks` compares equal ones only, and
-    `among` says which rows to compare. The last things returned are the places of rows that share
-    so much with so many that not each was compared with each.
+    `across` leaves only pairs of different labels above 0, `blocks` compares equal ones only,
+    `among` says which rows to compare, and with `new` one of the two is such a row. The last
+    things returned are the places of rows that share so much with so many that not each was
+    compared with each.
     """
     if not 0 < threshold <= 1:
         raise RecipeError("A `threshold` is above 0 and at most 1.", received=threshold)
@@ -115,11 +119,12 @@ def lead_pairs(
     places = np.flatnonzero(chosen)
     some = sketches.rows[pl.Series(places, dtype=pl.UInt32)]
     kinds = some["_kinds"].to_numpy()
-    own_rank = np.empty(len(places), dtype=np.int64)
-    own_rank[np.lexsort((some["_set"].to_numpy(), rank[places]))] = np.arange(len(places))
     labels = None if across is None else across.to_numpy()[places]
     own_blocks = None if blocks is None else blocks[places]
-    pairs, crowded = candidates(signatures(some), kinds, own_rank, threshold, own_blocks, labels)
+    own_new = None if new is None else new[places]
+    pairs, crowded = candidates(
+        packed(some), kinds, rank[places], threshold, own_blocks, labels, own_new
+    )
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     jaccard = similarities(sketches, places[a], places[b])

@@ -24,6 +24,7 @@ OVERLAP = 1.45
 """Texts within this factor of `FEW_WORDS` are noted both ways, so that any two texts whose lengths
 differ by less than its square, which are all that can be alike by half, have a way in common."""
 FLAT = ("_set", "_length", "_filled", "_kinds", *(f"_minhash{n}" for n in range(HASHES // 4)))
+BLOCK = 1 << 12
 _BETWEEN = r"[\s\p{P}\p{Cf}--[#%&@*]]+"
 _TOP = np.uint64(1 << 31)
 _LOW = np.uint64((1 << 31) - 1)
@@ -120,10 +121,21 @@ def minhash(shingles: npt.NDArray[np.uint32], offsets: grams.Offsets) -> npt.NDA
     return made
 
 
-def signatures(rows: pl.DataFrame) -> npt.NDArray[np.uint16]:
-    """The MinHash values of `shingled` rows as a matrix of `HASHES` columns."""
-    packed = rows.select(pl.col(f"_minhash{n}").fill_null(0) for n in range(HASHES // 4))
-    return np.ascontiguousarray(packed.to_numpy()).view(np.uint16)
+def packed(rows: pl.DataFrame) -> list[npt.NDArray[np.uint64]]:
+    """The MinHash values of `shingled` rows, column by column, four values to a number."""
+    filled = rows.select(pl.col(f"_minhash{n}").fill_null(0) for n in range(HASHES // 4)).rechunk()
+    return [column.to_numpy() for column in filled]
+
+
+def signatures(columns: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint16]:
+    """The MinHash values of `packed` rows as a matrix of `HASHES` columns."""
+    matrix = np.empty((len(columns[0]), len(columns)), np.uint64)
+    # In blocks that stay near the processor until all columns are written.
+    for start in range(0, len(matrix), BLOCK):
+        part = slice(start, start + BLOCK)
+        for number, column in enumerate(columns):
+            matrix[part, number] = column[part]
+    return matrix.view(np.uint16)
 
 
 _FACTORS = np.random.default_rng(1997).integers(1 << 20, 1 << 32, HASHES, np.uint32) | np.uint32(1)

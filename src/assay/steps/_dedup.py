@@ -13,9 +13,9 @@ from assay.errors import RecipeError
 from assay.marks import Sketches
 from assay.rows import ROW, evaluate_expression, row_ids
 from assay.similar.shingles import FLAT
-from assay.steps._search import Found
+from assay.steps._search import Found, Told
 
-WAS = "_was"
+WAS, STAYED = "_was", "_stayed"
 Places = npt.NDArray[np.int64]
 Keep = Literal["first", "longest", "complete", "newest", "best", "all"]
 
@@ -52,10 +52,32 @@ def ranked(rows: pl.DataFrame, keep: Keep | None, prefer: str | None, step: str)
 
 
 def was(rows: pl.DataFrame) -> pl.Series:
-    """Which rows were in the version before: no copy that comes later takes their place."""
-    if WAS not in rows.columns:
-        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-    return rows[WAS].is_not_null()
+    """How a row stood in the version before: no copy that comes later takes its place.
+
+    3 for one that got past this step, 2 for one that was kept but has been corrected since, 1 for
+    one that this step set aside, and 0 for one that is new to it.
+    """
+    nothing = pl.repeat(None, rows.height, dtype=pl.Boolean, eager=True)
+    kept = rows[WAS].is_not_null() if WAS in rows.columns else nothing
+    stayed = rows[STAYED] if STAYED in rows.columns else nothing
+    standing = pl.when(stayed).then(3).when(kept).then(2).when(stayed.is_not_null()).then(1)
+    return pl.select(standing.otherwise(0).cast(pl.Int8).alias("was")).to_series()
+
+
+def told(rows: pl.DataFrame) -> Told | None:
+    """What stands of the decisions in the version before: of rows that stayed, and of those that
+    went for one that stayed and is still there; None where nothing does.
+    """
+    if STAYED not in rows.columns:
+        return None
+    frame = rows.select(STAYED, "_went_for", "_went_by", row=row_ids(rows)).with_row_index("place")
+    stayed = frame.filter(STAYED).select("row", twin="place")
+    gone = frame.filter(pl.col("_went_for").is_not_null())
+    gone = gone.join(stayed, left_on="_went_for", right_on="row", maintain_order="left")
+    places, twins = (gone[name].cast(pl.Int64).to_numpy() for name in ("place", "twin"))
+    seen = frame[STAYED].fill_null(False).to_numpy().copy()
+    seen[places] = True
+    return Told(seen, places, twins, gone["_went_by"].to_numpy()) if seen.any() else None
 
 
 def noted(

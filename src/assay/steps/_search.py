@@ -20,6 +20,22 @@ PASSES = 12
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a step decided in the version before, where that stands.
+
+    Attributes:
+        seen: for each row, whether it was there and has been decided about.
+        gone, twin, value: the places of the rows that went, of those that they went for, and how
+            like them they were.
+    """
+
+    seen: npt.NDArray[np.bool_]
+    gone: Places
+    twin: Places
+    value: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Found:
     """Near duplicates, found and not yet acted on.
 
@@ -29,6 +45,7 @@ class Found:
         rank: of each row; the lowest stays.
         rows: the identity of each row.
         crowded: whether there were so many pairs that not all of them were taken up.
+        told: what was decided before and stands.
     """
 
     leads: Places
@@ -38,6 +55,7 @@ class Found:
     rank: Places
     rows: npt.NDArray[np.uint64]
     crowded: bool = False
+    told: Told | None = None
 
     def removed(self, threshold: float) -> int:
         """How many rows go at this threshold or a higher one."""
@@ -76,6 +94,8 @@ class Found:
         goes = twins[lead] >= 0
         twins[equal] = np.where(goes, twins[lead], lead)
         values[equal] = np.where(goes, values[lead], 1.0)
+        if self.told is not None:
+            twins[self.told.gone], values[self.told.gone] = self.told.twin, self.told.value
         return twins, values
 
     def clusters(self) -> npt.NDArray[np.int64]:
@@ -86,15 +106,25 @@ class Found:
         equal = np.flatnonzero((self.leads >= 0) & (self.leads != np.arange(count)))
         a = np.concatenate((self.a, equal))
         b = np.concatenate((self.b, self.leads[equal]))
-        number = clusters(pl.DataFrame({"a": a, "b": b}), count)
-        order = np.lexsort((self.rank, number))
-        _, first, sizes = np.unique(number[order], return_index=True, return_counts=True)
-        best = np.where(sizes > 1, order[first], -1)
-        return best[number]
+        best = np.full(count, -1, dtype=np.int64)
+        if not len(a):
+            return best
+        nodes, ends = np.unique(np.concatenate((a, b)), return_inverse=True)
+        number = clusters(pl.DataFrame({"a": ends[: len(a)], "b": ends[len(a) :]}), len(nodes))
+        order = np.lexsort((self.rank[nodes], number))
+        _, first = np.unique(number[order], return_index=True)
+        best[nodes] = nodes[order[first]][number]
+        return best
 
 
 def find(
-    leads: Places, rank: Places, rows: pl.Series, search: Search, verify: Verify, threshold: float
+    leads: Places,
+    rank: Places,
+    rows: pl.Series,
+    search: Search,
+    verify: Verify,
+    threshold: float,
+    told: Told | None = None,
 ) -> Found:
     """Search for pairs until none of the rows that would stay is paired.
 
@@ -104,7 +134,9 @@ def find(
     """
     a, b, likeness, crowded = search(None)
     ids = rows.to_numpy()
-    found = Found(leads, a, b, likeness, rank, ids, crowded=len(crowded) > 0)
+    found = Found(leads, a, b, likeness, rank, ids, crowded=len(crowded) > 0, told=told)
+    if told is not None:
+        found = found.and_also((told.gone, told.twin, told.value))
     if not found.crowded:
         return found
     wanting = np.zeros(len(leads), dtype=bool)
@@ -124,24 +156,35 @@ def find(
 
 
 def near_found(
-    sketches: Sketches, threshold: float, *, rank: Places, within: Sequence[str] | None = None
+    sketches: Sketches,
+    threshold: float,
+    *,
+    rank: Places,
+    within: Sequence[str] | None = None,
+    told: Told | None = None,
 ) -> Found:
-    """Rows whose shingles are alike, by what `shingled` noted of them."""
+    """Rows whose shingles are alike, by what `shingled` noted of them.
+
+    With `told` two rows that were decided about before are not compared again.
+    """
     from assay.similar.jaccard import similarities
     from assay.similar.pairs import lead_pairs, leaders
 
     blocks = content_hash(sketches.rows, within).to_numpy() if within else None
     leads = leaders(sketches.rows, rank, blocks)
+    new = None if told is None else ~told.seen
 
     def search(among: npt.NDArray[np.bool_] | None) -> tuple[Places, Places, Floats, Places]:
-        return lead_pairs(sketches, leads, threshold, rank=rank, blocks=blocks, among=among)
+        return lead_pairs(
+            sketches, leads, threshold, rank=rank, blocks=blocks, among=among, new=new
+        )
 
     def verify(a: Places, b: Places) -> tuple[Places, Places, Floats]:
         likeness = similarities(sketches, a, b)
         good = likeness >= threshold
         return a[good], b[good], likeness[good]
 
-    return find(leads, rank, row_ids(sketches.rows), search, verify, threshold)
+    return find(leads, rank, row_ids(sketches.rows), search, verify, threshold, told)
 
 
 def semantic_found(sketches: Sketches, threshold: float, *, rank: Places) -> Found:

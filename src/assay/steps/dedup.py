@@ -14,6 +14,7 @@ from assay.rows import row_ids
 from assay.similar.passages import passages
 from assay.similar.shingles import shingled
 from assay.steps._dedup import (
+    STAYED,
     Keep,
     as_frame,
     decided,
@@ -23,6 +24,7 @@ from assay.steps._dedup import (
     preferred,
     ranked,
     share_of,
+    told,
     was,
 )
 from assay.steps._search import near_found, semantic_found
@@ -161,9 +163,14 @@ def exact(table: Table, *, columns: Keys, prefer: Expression | None = None) -> D
     decided = groups.join(best, on=keys, how="left", nulls_equal=True)
     result = frame.select("place").join(decided, on="place", how="left", maintain_order="left")
     twin = pl.col("place") != pl.col("stays")
+    size = pl.col("size").fill_null(1).cast(pl.Float64)
+    if STAYED in table.columns:
+        # What was said of a row stands as long as it goes for the same one.
+        result = result.with_columns(table["_went_for"], table["_went_by"])
+        size = pl.when(pl.col("_went_for") == pl.col("kept")).then("_went_by").otherwise(size)
     return result.select(
         rule=pl.when(twin).then(pl.lit("duplicate")),
-        value=pl.col("size").fill_null(1).cast(pl.Float64),
+        value=size,
         threshold=pl.lit(None, pl.Float64),
         twin=pl.when(twin).then(pl.col("kept")),
         cluster=pl.col("kept"),
@@ -228,7 +235,9 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     settings = {"columns": columns, "shingle": shingle, "unit": unit}
     sketches = noted(table, shingled, settings)
     rank = ranked(sketches.rows, keep, prefer, "dedup.near")
-    found = near_found(sketches, threshold, rank=rank, within=within)
+    # Where another row is better than the one that came first, all is decided anew.
+    stands = told(sketches.rows) if prefer is None and keep in (None, "first") else None
+    found = near_found(sketches, threshold, rank=rank, within=within, told=stands)
     if keep == "all":
         return marked(found, threshold)
     return decided(found, threshold, most=most, step="dedup.near", rule="near duplicate")
