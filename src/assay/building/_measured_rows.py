@@ -7,6 +7,7 @@ rows are kept of a sample only, with long texts cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from assay.sharing import hash_file
 
 PARENT = "parent_id"
 ORDER = ("train", "validation", "test")
+AT_ONCE = 2
+"""Files read side by side."""
 BATCH = 50_000
 """Rows read at a time."""
 SAMPLE = {True: 15_000, False: 5_000}
@@ -100,17 +103,22 @@ def read(
     samples: list[pl.DataFrame] = []
     lengths = dict.fromkeys(_texts(wanted), 0)
     paths = [(split, path) for split in splits for path in files[split]]
-    for number, (split, path) in enumerate(paths):
+    # A little more than is wanted, since draws are uneven; it is cut to size below.
+    shares = {train: 1.2 * SAMPLE[train] / max(sizes[train], 1) + 0.02 for train in sizes}
+
+    def known(split: str, path: Path) -> File:
         train = split == "train"
-        # A little more than is wanted, since draws are uneven; it is cut to size below.
-        share = 1.2 * SAMPLE[train] / max(sizes[train], 1) + 0.02
-        line, sample, found = _known(path, share, train, wanted, cache)
+        return _known(path, shares[train], train, wanted, cache)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        taken = list(pool.map(known, *zip(*paths, strict=True))) if paths else []
+    for number, ((split, _), (line, sample, found)) in enumerate(zip(paths, taken, strict=True)):
         lines.append(
             line.with_columns(
                 split=pl.lit(splits.index(split), pl.Int8), file=pl.lit(number, pl.Int32)
             )
         )
-        samples.append(sample.filter(pl.col("_draw") < share))
+        samples.append(sample.filter(pl.col("_draw") < shares[split == "train"]))
         lengths = {name: length + found[name] for name, length in lengths.items()}
     order = ["split", "file", "at", "id", "content", "group", "time", "parent"]
     return Measured(
