@@ -34,6 +34,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "steps": [{"dedup.exact": {"columns": ["t"]}}],
         "split": {"split.stratified": {"by": ["y"], "train": 0.6, "validation": 0, "test": 0.4}},
     },
+    "keys and near": {
+        "id": "k",
+        "steps": [
+            {"dedup.exact": {"columns": ["t"]}},
+            {"dedup.near": {"columns": ["t"], "threshold": 0.4, "most": 1}},
+        ],
+    },
+    "longest": {"steps": [{"dedup.near": {"columns": ["t"], "keep": "longest", "most": 1}}]},
     "keys": {"id": "k", "exports": ["jsonl", "csv", "parquet"]},
     "keys with a time": {"id": "k", "newest": "at", "certificate": "full"},
     "late": {"steps": [{"keep.where": {"where": "y IS NOT NULL"}}], "target": "y"},
@@ -206,6 +214,116 @@ def test_a_copy_that_comes_later_takes_no_old_rows_place(files: Path, build: Bui
     after = build(recipe).to_polars()
 
     assert set(before["row_id"]) <= set(after["row_id"])
+
+
+def deduplicated(files: Path, **near: Any) -> dict[str, Any]:
+    steps = [
+        {"dedup.exact": {"columns": ["n"]}},
+        {"dedup.near": {"columns": ["t"], "threshold": 0.5, "most": 1, **near}},
+        *grown_recipe(files)["steps"],
+    ]
+    return grown_recipe(files, id="k", steps=steps)
+
+
+def aside(version: assay.Version) -> dict[str, tuple[Any, ...]]:
+    """What was told of each row that duplicates set aside."""
+    lines = version.ledger().filter(pl.col("step").str.starts_with("dedup."))
+    told = lines.select("row_id", "step", "rule", "value", "twin").collect()
+    return {row[0]: row[1:] for row in told.iter_rows()}
+
+
+WORDING = "a red kettle of brushed steel that boils two litres and switches itself off {}"
+
+
+def chain(number: int, start: int) -> str:
+    """One of the texts that are alike if they start at most 5 words apart."""
+    words = [f"{number}{a}{b}" for a in "abcdefghijkl" for b in ("one", "two", "six")]
+    return " ".join(words[start : start + 16])
+
+
+def written(folder: Path, name: str, rows: list[tuple[str, str, int]]) -> None:
+    add(folder / name, [{"k": k, "t": t, "n": n} for k, t, n in rows])
+
+
+def test_what_was_decided_of_old_rows_stands_when_others_come(tmp_path: Path, build: Build) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    other = "an oak chair for small rooms number {} with a leather seat and four legs"
+    written(folder, "0.jsonl", [(f"k{n}", WORDING.format(f"after {n}"), n) for n in range(3)])
+    written(folder, "0.jsonl", [("same", "something else altogether and unlike all others", 0)])
+    written(folder, "0.jsonl", [(f"o{n}", other.format(n), 10 + n) for n in range(9)])
+    for start in (0, 4):
+        rows = [(f"{n}-{start}", chain(n, start), 100 * (start + 1) + n) for n in range(9)]
+        written(folder, "0.jsonl", rows)
+    first = build(deduplicated(folder))
+    before = aside(first)
+
+    # Copies, and rows that stay and are nearer to one that went than the one that it went for.
+    written(folder, "1.jsonl", [(f"new{n}", f"copy {n}", n) for n in range(3)])
+    written(folder, "1.jsonl", [(f"{n}-c", chain(n, 6), 300 + n) for n in range(9)])
+    second = build(deduplicated(folder))
+    after = aside(second)
+
+    assert len(before) > 8
+    assert any(row.endswith("-c") for row in second.to_polars()["row_id"])
+    assert {row: after[row] for row in before} == before
+    old = [file for file in (second.path / "ledger").iterdir() if file.stat().st_nlink > 1]
+    assert len(old) == len(list((first.path / "ledger").iterdir()))
+
+
+def test_a_row_that_went_comes_back_when_what_it_went_for_is_gone(
+    tmp_path: Path, build: Build
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [(f"k{n}", WORDING.format(f"after {n}"), n) for n in range(3)]
+    for number, row in enumerate(rows):
+        written(folder, f"{number}.jsonl", [row])
+    written(folder, "z.jsonl", [("unlike", "nothing in common with the rest of them", 99)])
+    first = build(deduplicated(folder))
+    (stayed,) = set(first.to_polars()["row_id"]) - {"unlike"}
+    (folder / f"{stayed[1:]}.jsonl").unlink()
+
+    second = build(deduplicated(folder))
+
+    (heir,) = set(second.to_polars()["row_id"]) - {"unlike"}
+    assert {twin for *_, twin in aside(second).values()} == {heir}
+
+
+def test_another_threshold_decides_anew(tmp_path: Path, build: Build) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    written(folder, "0.jsonl", [(f"k{n}", WORDING.format(f"after {n}"), n) for n in range(3)])
+    assert len(aside(build(deduplicated(folder)))) == 2
+
+    assert not aside(build(deduplicated(folder, threshold=1.0)))
+
+
+def test_a_newcomer_like_a_row_that_went_lands_on_the_side_of_its_cluster(
+    tmp_path: Path, build: Build
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    chains = [[chain(n, start) for start in (0, 4, 8)] for n in range(12)]
+    written(folder, "0.jsonl", [(f"{n}-0", c[0], 2 * n) for n, c in enumerate(chains)])
+    written(folder, "0.jsonl", [(f"{n}-1", c[1], 2 * n + 1) for n, c in enumerate(chains)])
+    first = build(deduplicated(folder))
+    side = {row: s for s in first.splits for row in first.to_polars(s)["row_id"]}
+    went = aside(first)
+    assert len(went) == len(side) == 12
+
+    tails = [(f"{n}-2", c[2], 100 + n) for n, c in enumerate(chains)]
+    heads = [(f"{n}-h", c[0] + " tail", 200 + n) for n, c in enumerate(chains)]
+    written(folder, "1.jsonl", [*tails, *heads])
+    second = build(deduplicated(folder))
+
+    now = {row: s for s in second.splits for row in second.to_polars(s)["row_id"]}
+    assert {row: now[row] for row in side} == side
+    for number in range(12):
+        (old,) = (row for row in side if row.startswith(f"{number}-"))
+        for new in (row for row in now if row.startswith(f"{number}-")):
+            assert now[new] == side[old]
+    assert any(row.endswith("-2") for row in now)
 
 
 def test_a_row_corrected_at_the_source_keeps_id_and_side_and_is_told_of(

@@ -7,7 +7,6 @@ rows are kept of a sample only, with long texts cut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,13 @@ import numpy as np
 import polars as pl
 
 from assay.cache import Cache, code_version
+from assay.engine import ahead
 from assay.recipe import FieldSpec, digest
 from assay.rows import ROW_ID, content_hash, text_hash, uniform
 from assay.sharing import hash_file
 
 PARENT = "parent_id"
 ORDER = ("train", "validation", "test")
-AT_ONCE = 2
-"""Files read side by side."""
 BATCH = 50_000
 """Rows read at a time."""
 SAMPLE = {True: 15_000, False: 5_000}
@@ -106,13 +104,12 @@ def read(
     # A little more than is wanted, since draws are uneven; it is cut to size below.
     shares = {train: 1.2 * SAMPLE[train] / max(sizes[train], 1) + 0.02 for train in sizes}
 
-    def known(split: str, path: Path) -> File:
-        train = split == "train"
-        return _known(path, shares[train], train, wanted, cache)
+    def known(file: tuple[str, Path]) -> File:
+        train = file[0] == "train"
+        return _known(file[1], shares[train], train, wanted, cache)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        taken = list(pool.map(known, *zip(*paths, strict=True))) if paths else []
-    for number, ((split, _), (line, sample, found)) in enumerate(zip(paths, taken, strict=True)):
+    taken = zip(paths, ahead(known, paths), strict=True)
+    for number, ((split, _), (line, sample, found)) in enumerate(taken):
         lines.append(
             line.with_columns(
                 split=pl.lit(splits.index(split), pl.Int8), file=pl.lit(number, pl.Int32)

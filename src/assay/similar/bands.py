@@ -10,6 +10,7 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
+from assay.engine import ahead
 from assay.grams import distinct
 from assay.similar.shingles import CHARACTERS, HASHES, WORDS, signatures
 
@@ -22,6 +23,9 @@ so many beside it, unless it has"""
 ENOUGH = 8
 """pairs already: what is like very many others need not be compared with all of them."""
 PORTION = 1 << 15
+_FACTORS = np.random.default_rng(1979).integers(1 << 62, 1 << 63, 6, np.uint64) | np.uint64(1)
+"""What a band's values are multiplied by, whose sum is hashed by the upper bits (Carter & Wegman
+1979, Universal classes of hash functions)."""
 Places = npt.NDArray[np.int64]
 
 
@@ -70,12 +74,16 @@ def candidates(
         return pairs, crowded
     signs, fewest = signatures(values), _fewest(threshold)
     has = np.zeros(len(kinds), dtype=np.int64)
-    for columns, key in _keys(values, kinds, threshold, blocks):
+
+    def ordered(columns: Places) -> tuple[Places, npt.NDArray[np.uint64]]:
+        key = _key(columns, values, kinds, blocks)
         order = _shared(key, new)
         # Rows with equal keys stand together, and the more values they share the closer.
         beside = signs[order, (columns[0] + 1) % HASHES]
         order = order[np.lexsort((rank[order], beside, key[order]))]
-        sorted_key = key[order]
+        return order, key[order]
+
+    for order, sorted_key in ahead(ordered, _layout(rows_per_band(threshold))):
         begins = np.ones(len(order), dtype=bool)
         begins[1:] = sorted_key[1:] != sorted_key[:-1]
         edges = np.flatnonzero(begins)
@@ -135,33 +143,26 @@ def _portions(count: int) -> Iterator[slice]:
     return (slice(start, start + PORTION) for start in range(0, count, PORTION))
 
 
-def _keys(
-    packed: list[npt.NDArray[np.uint64]],
+def _key(
+    columns: Places,
+    values: list[npt.NDArray[np.uint64]],
     kinds: npt.NDArray[np.uint8],
-    threshold: float,
     blocks: npt.NDArray[np.uint64] | None,
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
-    """The values that each band joins, and its keys, which the next band's take the place of."""
-    half, count = HASHES // 2, len(kinds)
-    values = [column.view(np.uint16).reshape(count, 4) for column in packed]
-    key = np.empty(count, np.uint64)
+) -> npt.NDArray[np.uint64]:
+    """One hash a row of the values that a band joins."""
     # A row noted both ways has its characters in the first half and its words in the second.
-    mixed = kinds == CHARACTERS | WORDS
-    begins = {}
-    for own in (CHARACTERS, WORDS):
-        begins[own] = np.where(mixed, own, kinds).astype(np.uint64)
-        if blocks is not None:
-            begins[own] ^= blocks << np.uint64(2)
-    for columns in _layout(rows_per_band(threshold)):
-        begin = begins[CHARACTERS if columns[0] < half else WORDS]
-        for part in _portions(count):
-            some = key[part]
-            some[:] = begin[part]
-            for column in columns:
-                some ^= values[column // 4][part, column % 4]
-                some *= np.uint64(0x9E3779B97F4A7C15)
-                some ^= some >> np.uint64(29)
-        yield columns, key
+    own = CHARACTERS if columns[0] < HASHES // 2 else WORDS
+    key = np.where(kinds == CHARACTERS | WORDS, own, kinds).astype(np.uint64)
+    if blocks is not None:
+        key ^= blocks << np.uint64(2)
+    apart = [values[at // 4].view(np.uint16).reshape(-1, 4)[:, at % 4] for at in columns]
+    for part in _portions(len(key)):
+        some = key[part]
+        for value, factor in zip(apart, _FACTORS, strict=False):
+            some += value[part] * factor
+        some ^= some >> np.uint64(29)
+        some *= np.uint64(0x9E3779B97F4A7C15)
+    return key
 
 
 @functools.cache

@@ -124,9 +124,9 @@ def exact(table: Table, *, columns: Keys, prefer: Expression | None = None) -> D
             comes later takes its place, and then the one of the smallest hash.
 
     Returns:
-        One decision a row: `rule` is `duplicate` or null, `value` the size of the row's group,
-        `twin` the hash of the row that stays instead, `cluster` the same hash for every row of a
-        group of two or more.
+        One decision a row: `rule` is `duplicate` or null, `value` the size of the row's group
+        when it was decided, `twin` the hash of the row that stays instead, `cluster` the same hash
+        for every row of a group of two or more.
 
     Raises:
         RecipeError: no columns, an unknown one, or an expression that cannot be evaluated.
@@ -198,6 +198,9 @@ def near(  # noqa: PLR0913 - a search has this many settings, and each has a def
     A row goes only for a row that stays and that it is itself like, so a chain of small changes is
     not taken for one text: its ends may both stay. All that hangs together by pairs is one
     cluster, which splits keep whole. Running the step on what it kept takes out nothing more.
+
+    Where the row that came first stays, what was decided in the version before stands, as long as
+    the row that stayed is there: only new rows are compared, with each other and with all others.
 
     Reference: Broder 1997, On the resemblance and containment of documents.
 
