@@ -132,8 +132,9 @@ def listed(values: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64]) -> pl.
     """
     import pyarrow as pa
 
-    offsets = pa.array(starts(counts))
-    made = pl.from_arrow(pa.LargeListArray.from_arrays(offsets, pa.array(values)))
+    # By Polars, as `pa.array` would load pandas where it is installed.
+    edges, held = (pl.Series(some).to_arrow() for some in (starts(counts), values))
+    made = pl.from_arrow(pa.LargeListArray.from_arrays(edges, held))
     assert isinstance(made, pl.Series)
     return made
 

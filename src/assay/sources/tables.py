@@ -90,7 +90,9 @@ def survey(path: Path, start: int, stop: int) -> dict[str, frozenset[str]]:
         # A nested column has other paths below it, one of a doubled name another name here.
         leaves = [file.schema.column(at).path for at in range(len(file.schema))]
         nulls = {path: _nulls(groups, at) for at, path in enumerate(leaves) if path in names}
-        types = _native(file.schema_arrow.empty_table().rename_columns(names)).schema
+        # `schema.empty_table` would load pandas, where it is installed.
+        nothing = pa.Table.from_batches([], schema=file.schema_arrow)
+        types = _native(nothing.rename_columns(names)).schema
     told = {
         name: _kinds(types[name], count, sum(group.num_rows for group in groups))
         for name, count in nulls.items()
