@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -335,6 +337,48 @@ def test_a_running_number_and_times_are_left_out(tmp_path):
 
     assert not [line for line in found.drift if line["field"].startswith(("number", "day"))]
     assert any("numbers the rows" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("broken", [0.0, 0.95])
+def test_rows_that_moved_are_called_as_a_build_calls_them(tmp_path, broken):
+    rng = np.random.default_rng(3)
+    n, kind = rng.normal(size=12_000), rng.choice(["a", "b"], 12_000)
+    frame = pl.DataFrame({"n": n.round(3), "kind": kind})
+    fields = {"n": {"type": "number", "max": 90}, "kind": {"type": "category"}}
+    recipe = {"name": "ids", "fields": fields}
+    version = assay.build({**recipe, "source": frame}, out=tmp_path)
+    gone = pl.Series(rng.random(12_000) < broken)
+    new = frame.with_columns(n=pl.when(gone).then(100.0).otherwise(pl.col("n") + 3))
+
+    found = assay.monitor(new, against=version, history=False)
+
+    assert found.moved.height > 100
+    built = assay.build({**recipe, "source": new}, out=tmp_path / "new")
+    assert set(found.moved["row_id"]) <= set(built.to_polars()["row_id"])
+    shuffled = new.sample(fraction=1.0, shuffle=True, seed=5)
+    again = assay.monitor(shuffled, against=version, history=False)
+    assert again.moved.equals(found.moved)
+    assert again.drift == found.drift
+
+
+def test_a_process_beside_says_the_same_and_loads_nothing_here(version, tmp_path):
+    new = tmp_path / "new.parquet"
+    world(3_000, 4).with_columns(pl.col("price") * 2).write_parquet(new)
+    said = []
+    for workers in (1, 2):
+        script = (
+            "import sys, json, assay\n"
+            f"found = assay.monitor({str(new)!r}, against={str(version.path)!r},"
+            f" workers={workers}, history=False)\n"
+            "print(json.dumps([found.drift, found.moved.rows(), 'xgboost' in sys.modules]))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        said.append(json.loads(done.stdout))
+    assert said[0][:2] == said[1][:2]
+    assert [one[2] for one in said] == [True, False]
+    assert {"all fields", "text (words)"} <= {line["field"] for line in said[0][0]}
 
 
 def test_row_wise_steps_are_done_again(tmp_path):

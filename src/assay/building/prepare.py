@@ -103,16 +103,18 @@ class _Shard:
         self.in_sight = True
 
 
-def prepare(loaded: Loaded, plan: Plan, cache: Cache, key: str) -> dict[str, Any]:
+def prepare(
+    loaded: Loaded, plan: Plan, cache: Cache, key: str, *, ids: pl.Series | None = None
+) -> dict[str, Any]:
     """Take one shard's rows through the contract and the row-wise steps, and store the result.
 
     Under the key lie four Arrow files: `rows` (those still in), `gone`, `narrow` (what whole-table
-    steps decide by) and `ledger`.
+    steps decide by) and `ledger`. With `ids` rows are told apart by these and not by their content.
 
     Returns:
         Counts and notes, as plain values.
     """
-    work = _Shard(_identified(loaded, plan))
+    work = _Shard(_identified(loaded, plan, ids))
     _set_rejects_aside(work, loaded)
     stop = _hold_against_contract(work, plan, loaded)
     if plan.id:
@@ -144,9 +146,9 @@ def prepare(loaded: Loaded, plan: Plan, cache: Cache, key: str) -> dict[str, Any
     }
 
 
-def _identified(loaded: Loaded, plan: Plan) -> pl.DataFrame:
+def _identified(loaded: Loaded, plan: Plan, ids: pl.Series | None) -> pl.DataFrame:
     rows: pl.DataFrame = loaded.rows
-    content = content_hash(rows)
+    content = content_hash(rows) if ids is None else ids
     identity = [content.alias(ROW)]
     if plan.id:
         written = [pl.col(name).cast(pl.String) for name in plan.id]

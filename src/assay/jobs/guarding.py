@@ -15,7 +15,7 @@ import polars as pl
 from assay.errors import PredictionsError, RecipeError
 from assay.jobs.following import MONITOR, followed, labels_known, looks, version_of
 from assay.monitoring.batch import Batch, Progress, count_batch
-from assay.monitoring.domain import ALL
+from assay.monitoring.domain import ALL, beside
 from assay.monitoring.drift import LEVEL, Drift, drift, enough
 from assay.monitoring.figures import Performance, columns_of, latest, performance_of
 from assay.monitoring.history import Batch as Look
@@ -229,33 +229,41 @@ def monitor(  # noqa: PLR0913 - one parameter for each option of `assay monitor`
             )
         with storage_errors(version.path.parent):
             profile = profile_of(version, workers=workers)
-        with tempfile.TemporaryDirectory(prefix="assay-monitor-") as spool:
-            batch = count_batch(
-                data,
-                version.manifest,
-                profile,
-                Path(spool),
-                read=Read(**read) if read else None,
-                workers=workers,
-                functions=functions,
-                progress=progress,
-                keep=columns_of(reference, time),
+        with beside(profile.kinds, workers=workers) as other:
+            with tempfile.TemporaryDirectory(prefix="assay-monitor-") as spool:
+                batch = count_batch(
+                    data,
+                    version.manifest,
+                    profile,
+                    Path(spool),
+                    read=Read(**read) if read else None,
+                    workers=workers,
+                    functions=functions,
+                    progress=progress,
+                    keep=columns_of(reference, time),
+                )
+                when = latest(batch.kept, time) if time else at or datetime.now(UTC)
+                when = when.replace(tzinfo=when.tzinfo or UTC)
+                how = Performance()
+                if reference is not None and batch.kept:
+                    known = labels_known(version) if history else None
+                    how = performance_of(reference, batch.kept, predictions, known)
+            # Half of what may be wrong is for fields and figures, half for rules, whose n-th look
+            # gets the n-th part of a sum that never exceeds it.
+            share = level / 2 / ((looks(version) + 1) * (looks(version) + 2)) if history else level
+            findings = schema_findings(batch, version.manifest, level=share)
+            moved = (
+                drift(
+                    profile,
+                    batch.summary,
+                    level=level,
+                    floors=floors,
+                    seed=version.manifest["seed"],
+                    beside=other,
+                )
+                if batch.summary
+                else Drift((), {}, {}, pl.DataFrame())
             )
-            when = latest(batch.kept, time) if time else at or datetime.now(UTC)
-            when = when.replace(tzinfo=when.tzinfo or UTC)
-            how = Performance()
-            if reference is not None and batch.kept:
-                known = labels_known(version) if history else None
-                how = performance_of(reference, batch.kept, predictions, known)
-        # Half of what may be wrong is for fields and figures, half for rules, whose n-th look gets
-        # the n-th part of a sum that never exceeds it.
-        share = level / 2 / ((looks(version) + 1) * (looks(version) + 2)) if history else level
-        findings = schema_findings(batch, version.manifest, level=share)
-        moved = (
-            drift(profile, batch.summary, level=level, floors=floors, seed=version.manifest["seed"])
-            if batch.summary
-            else Drift((), {}, {}, pl.DataFrame())
-        )
         said = _small(batch, profile.rows, moved)
         alarm = any(one["alarm"] for one in findings) or any(line.alarm for line in moved.lines)
         left_out = {**profile.left_out, **batch.left_out}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,19 @@ from assay.building.prepare import DECIDED, parts, prepare
 from assay.cache import Cache
 from assay.component import using
 from assay.engine import run
-from assay.monitoring.profile import Field, Kind, Profile, Summary, merged, summarise
+from assay.monitoring.profile import (
+    SAMPLE,
+    Field,
+    Kind,
+    Profile,
+    Summary,
+    chosen,
+    merged,
+    summarise,
+)
 from assay.own import own
 from assay.recipe import Read, digest, load
-from assay.rows import ROW, ROW_ID, hex_ids
+from assay.rows import ROW, ROW_ID, content_hash, hex_ids
 from assay.sources.shards import Shard, fingerprint, locate, survey
 from assay.sources.shards import load as load_shard
 
@@ -167,10 +176,14 @@ class _Counting:
         with using(own(self.functions)):
             return self._counted(number, shard)
 
-    def _counted(self, number: int, shard: Shard) -> _Counted:
+    def _counted(self, number: int, shard: Shard, *, quickly: bool = True) -> _Counted:
         loaded = load_shard(shard, list(self.plan.fields))
         cache, key = Cache(self.place), f"{number:08d}"
-        prepare(loaded, self.plan, cache, key)
+        # To hash the content of all rows takes as long as all else, and ids are only shown of the
+        # rows in the sample, where no step draws by them and no key or label is matched.
+        quickly = quickly and not (self.plan.id or self.plan.steps or self.keep)
+        ids, named = _sampled(loaded.rows, self.seed) if quickly else (None, None)
+        prepare(loaded, self.plan, cache, key, ids=ids)
         count, notes = loaded.rows.height + loaded.rejects.height, loaded.notes
         # Millions of cells that were read are not needed beside what was made of them.
         del loaded
@@ -186,13 +199,35 @@ class _Counting:
         if self.keep and usable.height:
             columns = [name for name in self.keep if name in usable.columns and name != ROW_ID]
             usable.select(ROW_ID, *columns).write_ipc(self.place / f"{key}{_KEPT}")
+        summary = summarise(usable, self.fields, self.kinds, self.seed) if usable.height else None
+        if summary is not None and named is not None:
+            sample = summary.sample.join(named, on=ROW_ID, how="left", maintain_order="left")
+            if sample["_id"].null_count():  # so many rows broke the contract
+                return self._counted(number, shard, quickly=False)
+            sample = sample.with_columns(pl.col("_id").alias(ROW_ID)).drop("_id")
+            summary = replace(summary, sample=sample)
         return _Counted(
             count,
-            summarise(usable, self.fields, self.kinds, self.seed) if usable.height else None,
+            summary,
             _broken(ledger, self.plan),
             fingerprint(shard),
             notes,
         )
+
+
+def _sampled(rows: pl.DataFrame, seed: int) -> tuple[pl.Series, pl.DataFrame] | tuple[None, None]:
+    """Hashes that tell rows apart, and the ids of twice as many as the sample will hold.
+
+    None for rows of lists, which cannot be hashed so.
+    """
+    if any(dtype.is_nested() or dtype == pl.Object for dtype in rows.dtypes):
+        return None, None
+    ids = rows.hash_rows(0).alias(ROW)
+    texts = hex_ids(ids)
+    places = pl.DataFrame({ROW_ID: texts, ROW: ids}).with_row_index("_place")
+    some = chosen(places, ["_place"], seed, 2 * SAMPLE)["_place"]
+    named = rows[some].select(_id=hex_ids(content_hash(rows[some])))
+    return ids, named.with_columns(texts.gather(some).alias(ROW_ID)).unique(ROW_ID)
 
 
 def _broken(ledger: pl.DataFrame, plan: Plan) -> dict[tuple[str, str, str], int]:

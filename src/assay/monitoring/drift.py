@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,6 +107,7 @@ def drift(
     floors: Mapping[str, float] | None = None,
     seed: int = 0,
     classifiers: bool = True,
+    beside: Executor | None = None,
 ) -> Drift:
     """Hold a batch against a profile, field by field and all fields together.
 
@@ -120,10 +123,13 @@ def drift(
         floors: effects from which on a change matters, by the name of the effect.
         seed: another seed draws other rows for classifiers and intervals.
         classifiers: whether to have classifiers tell new rows from old ones.
+        beside: where they learn, while fields are compared here.
 
     Reference: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57:289-300.
     """
     limits = floors_of(floors)
+    apart = partial(domain.tell, profile.sample, batch.sample, profile.kinds, seed)
+    waiting = beside.submit(apart) if beside and classifiers else None
     lines: list[Line] = []
     cells: dict[str, list[int]] = {}
     known: dict[str, list[int]] = {}
@@ -135,7 +141,7 @@ def drift(
         cells[name], known[name] = _cells(field, count), _cells(field, field.count)
     moved = pl.DataFrame(schema={"row_id": pl.String, "score": pl.Float64})
     if classifiers:
-        told = domain.tell(profile.sample, batch.sample, profile.kinds, seed)
+        told = waiting.result() if waiting else apart()
         for name, effect in told.effects.items():
             kind = "all" if name == domain.ALL else "text"
             lines.append(Line(name, kind, effect, limits["auc"]))
