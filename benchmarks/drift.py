@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import statistics
 import sys
 from pathlib import Path
 
@@ -85,12 +86,19 @@ def cost(arguments: argparse.Namespace) -> None:
 
 def rival(arguments: argparse.Namespace) -> None:
     reference, batch, version = make(arguments.work, arguments.rows, arguments.fields)
-    ours = _run(sys.executable, ASSAY, version, batch)
-    theirs = _run(arguments.python, EVIDENTLY, reference, batch)
-    _print("assay", ours)
-    _print("Evidently", theirs)
-    print(f"times assay's: wall {theirs.seconds / ours.seconds:.1f}, "
-          f"processor {theirs.cpu / ours.cpu:.1f}, memory {theirs.pss / ours.pss:.1f}")  # fmt: skip
+    # In turn, so that what else happens on the machine happens to both; the median run counts.
+    runs = [(_run(sys.executable, ASSAY, version, batch),
+             _run(arguments.python, EVIDENTLY, reference, batch))
+            for _ in range(arguments.runs)]  # fmt: skip
+    for ours, theirs in runs:
+        _print("assay", ours)
+        _print("Evidently", theirs)
+    said = []
+    for name in ("seconds", "cpu", "pss"):
+        ours, theirs = (statistics.median(getattr(run, name) for run in side)
+                        for side in zip(*runs, strict=True))  # fmt: skip
+        said.append(f"{name} {theirs / ours:.1f}")
+    print(f"times assay's, by the medians of {arguments.runs}: {', '.join(said)}")
 
 
 def wrong(arguments: argparse.Namespace) -> None:
@@ -178,6 +186,7 @@ if __name__ == "__main__":
     parser.add_argument("--fields", type=int, default=100)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--runs", type=int, default=3, help="of each side")
     parser.add_argument("--times", type=int, default=1000)
     given = parser.parse_args()
     {"cost": cost, "rival": rival, "wrong": wrong}[given.part](given)

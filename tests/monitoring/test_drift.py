@@ -339,12 +339,15 @@ def test_a_running_number_and_times_are_left_out(tmp_path):
     assert any("numbers the rows" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("broken", [0.0, 0.95])
-def test_rows_that_moved_are_called_as_a_build_calls_them(tmp_path, broken):
+@pytest.mark.parametrize(("broken", "lists"), [(0.0, False), (0.95, False), (0.0, True)])
+def test_rows_that_moved_are_called_as_a_build_calls_them(tmp_path, broken, lists):
     rng = np.random.default_rng(3)
     n, kind = rng.normal(size=12_000), rng.choice(["a", "b"], 12_000)
     frame = pl.DataFrame({"n": n.round(3), "kind": kind})
     fields = {"n": {"type": "number", "max": 90}, "kind": {"type": "category"}}
+    if lists:
+        frame = frame.with_columns(tags=pl.concat_list("n", "n"))
+        fields["tags"] = {"type": "list"}
     recipe = {"name": "ids", "fields": fields}
     version = assay.build({**recipe, "source": frame}, out=tmp_path)
     gone = pl.Series(rng.random(12_000) < broken)

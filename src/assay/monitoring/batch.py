@@ -195,7 +195,8 @@ class _Counting:
         all_in = rows[DECIDED].null_count() == rows.height
         usable = rows if all_in else rows.filter(pl.col(DECIDED).is_null())
         if ROW_ID not in usable.columns:
-            usable = usable.with_columns(hex_ids(usable[ROW]))
+            own = hex_ids(usable[ROW]) if named is None else usable[ROW].alias(ROW_ID)
+            usable = usable.with_columns(own)
         if self.keep and usable.height:
             columns = [name for name in self.keep if name in usable.columns and name != ROW_ID]
             usable.select(ROW_ID, *columns).write_ipc(self.place / f"{key}{_KEPT}")
@@ -223,11 +224,10 @@ def _sampled(rows: pl.DataFrame, seed: int) -> tuple[pl.Series, pl.DataFrame] | 
     if any(dtype.is_nested() or dtype == pl.Object for dtype in rows.dtypes):
         return None, None
     ids = rows.hash_rows(0).alias(ROW)
-    texts = hex_ids(ids)
-    places = pl.DataFrame({ROW_ID: texts, ROW: ids}).with_row_index("_place")
-    some = chosen(places, ["_place"], seed, 2 * SAMPLE)["_place"]
-    named = rows[some].select(_id=hex_ids(content_hash(rows[some])))
-    return ids, named.with_columns(texts.gather(some).alias(ROW_ID)).unique(ROW_ID)
+    places = pl.DataFrame({ROW_ID: ids, ROW: ids}).with_row_index("_place")
+    some = chosen(places, ["_place"], seed, 2 * SAMPLE)
+    named = hex_ids(content_hash(rows[some["_place"]])).alias("_id")
+    return ids, some.select(ROW_ID, named).unique(ROW_ID)
 
 
 def _broken(ledger: pl.DataFrame, plan: Plan) -> dict[tuple[str, str, str], int]:
