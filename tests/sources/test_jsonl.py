@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import assay
 from assay.recipe import Read
 from assay.sources.shards import Loaded, load, locate, survey
 
@@ -214,3 +215,34 @@ def test_real_raw_texts_inside_gzip(shared_data, tmp_path: Path) -> None:
 
     assert sum(part.rows.height for part in parts) == 22_000
     assert sum(part.rejects.height for part in parts) == 0
+
+
+@pytest.mark.parametrize("key", ["*", "^a.*$", "^$", "'*'"])
+def test_a_key_that_would_mean_several_columns_stands_in_quotes(tmp_path, key):
+    rows = [{"a": 1, key: 2}, {"a": 3}, {key: [4, "\n"], "a": 5}]
+    lines = [json.dumps(row) for row in rows]
+    (tmp_path / "x.jsonl").write_text("\n".join([*lines, "oops"]), encoding="utf-8")
+    (tmp_path / "x.json").write_text(json.dumps(rows), encoding="utf-8")
+
+    for source in ("x.jsonl", "x.json"):
+        fields = {"a": {"type": "integer"}}
+        recipe = {"name": "t", "source": str(tmp_path / source), "fields": fields}
+        version = assay.build(recipe, out=tmp_path / source.replace(".", "-"))
+        name = f"'{key}'"
+        kept = version.to_polars().sort("a")[name].to_list()
+        read = [one if one is None else json.loads(str(one)) for one in kept]
+        assert read == [2, None, [4, "\n"]]
+        said = f"the key {key!r} is now {name!r}: its name would mean several columns"
+        assert any(said in note for note in version.manifest["notes"])
+
+
+def test_keys_that_differ_by_quotes_stay_apart(tmp_path):
+    row = {"*": 1, "'*'": 2, "''*''": 3, "'a'": 4}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row), encoding="utf-8")
+
+    (shard,) = locate(tmp_path / "x.jsonl", Read(), tmp_path / "spool")
+
+    found = {"'*'": "1", "''*''": "2", "'''*'''": "3", "'a'": "4"}
+    assert load(shard).rows.to_dicts() == [found]
+    assert list(survey(shard)) == list(found)
+    assert load(shard, ["''*''"]).rows.rows() == [("2",)]

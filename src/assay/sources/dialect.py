@@ -15,7 +15,7 @@ from assay.sources.grammar import Dialect, patterns, pieces
 _USUAL = (",", "\t", ";", "|")
 _WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
 _NUMBER = re.compile(r"\s*[-+]?[$€£]?\s?\d[\d.,]*(?:[eE][-+]?\d+)?\s?%?\s*")
-_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)
+SEVERAL = re.compile(r"\*|\^.*\$", re.DOTALL)
 """Names that Polars takes for several columns."""
 _ROWS_FOR_A_TYPE = 8
 
@@ -240,7 +240,7 @@ def distinct(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: list[str] = []
     notes: list[str] = []
     for position, name in enumerate(given, start=1):
-        several = _PATTERN.fullmatch(name) is not None
+        several = SEVERAL.fullmatch(name) is not None
         wanted = f"column_{position}" if several or not name else name
         chosen, number = wanted, 2
         while chosen in used or (chosen != name and chosen in taken):

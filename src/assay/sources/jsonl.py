@@ -7,12 +7,14 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import orjson
 import polars as pl
 
+from assay.sources.dialect import SEVERAL
 from assay.sources.escapes import half_pairs, unfaithful
 from assay.sources.grammar import Positions, record_starts
 from assay.sources.loaded import Loaded, Reject, count_lines, loaded, with_columns
@@ -20,6 +22,7 @@ from assay.sources.text import to_utf8
 
 _NO_MARKS = np.empty(0, dtype=np.int64)
 _FEW = 200
+_SEVERAL = re.compile(f"'*(?:{SEVERAL.pattern})'*", re.DOTALL)
 _KINDS = {
     type(None): "null", bool: "boolean", int: "integer", float: "number",
     str: "string", list: "list", dict: "object",
@@ -32,13 +35,36 @@ def load(raw: bytes, encoding: str = "utf-8", columns: Sequence[str] | None = No
     Numbers and booleans come as their JSON text, lists and objects too. Blank lines are skipped;
     a line that is no JSON object is set aside. NaN and Infinity, which JSON has not but Python
     writes, come as the texts "NaN" and "Infinity". Where a key stands twice, the first counts.
+    A key that Polars would take for several columns, such as `*`, comes in quotes.
 
     >>> found = load(b'{"a": 1.50, "b": "1.50"}\\n{"a": {"x": [true]}}\\noops\\n')
     >>> found.rows.rows(), found.rejects.rows()[0][:2]
     ([('1.5', '1.50'), ('{"x": [true]}', None)], (3, 'oops'))
     """
     data, note = to_utf8(raw, encoding)
-    names = list(survey(data)) if columns is None else list(columns)
+    asked = list(survey(data)) if columns is None else list(columns)
+    keys = {_key(name): name for name in asked}
+    quoted = {key: name for key, name in keys.items() if key != name}
+    found = _loaded(data, list(keys), note)
+    if not quoted:
+        return found
+    said = (f"the key {key!r} is now {name!r}: its name would mean several columns"
+            for key, name in quoted.items())  # fmt: skip
+    rows = found.rows.rename(quoted)
+    return replace(found, rows=rows, notes=(*found.notes, *said))
+
+
+def _name(key: str) -> str:
+    """The column of a key; every key has another one, in every shard the same."""
+    return f"'{key}'" if _SEVERAL.fullmatch(key) else key
+
+
+def _key(name: str) -> str:
+    quoted = len(name) > 2 and name[0] == name[-1] == "'"
+    return name[1:-1] if quoted and _SEVERAL.fullmatch(name[1:-1]) else name
+
+
+def _loaded(data: bytes, names: list[str], note: str | None) -> Loaded:
     lines = count_lines(data)
     try:
         rows = _read(data, names)
@@ -77,7 +103,7 @@ def survey(data: bytes) -> dict[str, frozenset[str]]:
         seen = {(key, item.__class__): None for value in objects for key, item in value.items()}
     found: dict[str, set[str]] = {}
     for name, kind in seen:
-        found.setdefault(name, set()).add(_KINDS[kind])
+        found.setdefault(_name(name), set()).add(_KINDS[kind])
     return {name: frozenset(kinds) for name, kinds in found.items()}
 
 

@@ -66,4 +66,5 @@ def with_columns(
     if columns is None:
         return rows
     absent = [pl.lit(None, dtype=kind).alias(name) for name in columns if name not in rows.columns]
-    return rows.with_columns(absent).select(columns) if columns else rows.select([])
+    # By item, since a name such as `*` would be taken for several columns.
+    return rows.with_columns(absent)[list(columns)] if columns else rows.select([])
