@@ -155,11 +155,12 @@ def test_every_kind_of_job_is_recorded_with_its_kind(tmp_path):
     guesses = rows().select(id="x", prediction="y").unique()
     assay.evaluate(guesses.rename({"prediction": "y"}), guesses, record=out)
     assay.evaluate(guesses.rename({"prediction": "y"}), guesses)  # nobody said where
+    assay.calibration(guesses.rename({"prediction": "y"}), guesses, record=out)
 
     kinds = [run.kind for run in assay.runs(out=out)][::-1]
     # The run that an improvement begins with is a run; what others do on their way is theirs.
     assert kinds == ["build", "run", "crossval", "curve", "improve", "run", "gate", "monitor",
-                     "evaluate"]  # fmt: skip
+                     "evaluate", "calibration"]  # fmt: skip
     assert {run.status for run in assay.runs(out=out)} == {"finished"}
     (folds,) = assay.runs(out=out, kind="crossval", where=["mae>0"])
     assert (folds.best, folds.scores[0]["split"], folds.version) == (

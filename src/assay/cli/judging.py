@@ -31,6 +31,10 @@ TASKS = ("number", "class", "text", "ranking", "labels")
 INTERVALS = ("exact", "normal", "bootstrap")
 ROWS = ("same", "common")
 
+Record = Annotated[
+    Path | None, typer.Option(help="A folder of versions, for `assay runs`; ./versions if any.")
+]
+
 
 @app.command()
 def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay.evaluate`
@@ -51,9 +55,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for evaluation.json and report.html.")
     ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="A folder of versions, for `assay runs`; ./versions if any.")
-    ] = None,
+    record: Record = None,
     json: Json = False,
 ) -> None:
     """Score anybody's predictions, with intervals and comparisons."""
@@ -71,7 +73,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assa
         weights=weights,
         interval=_or_none("interval", interval, INTERVALS),
         margin=margin,
-        record=record or (DEFAULT_OUT if DEFAULT_OUT.is_dir() else None),
+        record=recorded_in(record),
     )
     document, text = evaluation.to_dict(), repr(evaluation)
     if out is not None:
@@ -117,6 +119,11 @@ def compare(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         seed=seed or 0,
     )
     show(compared.to_dict(), repr(compared), json)
+
+
+def recorded_in(asked: Path | None) -> Path | None:
+    """The folder whose record a command's run goes to."""
+    return asked or (DEFAULT_OUT if DEFAULT_OUT.is_dir() else None)
 
 
 def _or_none(what: str, given: str | None, allowed: tuple[str, ...]) -> Any:

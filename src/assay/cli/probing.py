@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 import assay
-from assay.cli.judging import Id, More, Positive, Predictions, Target, Truth
+from assay.cli.judging import (
+    Id,
+    More,
+    Positive,
+    Predictions,
+    Record,
+    Target,
+    Truth,
+    recorded_in,
+)
 from assay.cli.shared import (
     DEFAULT_OUT,
     DEFAULT_RECIPE,
@@ -179,6 +188,7 @@ def calibration(  # noqa: PLR0913, PLR0917 - one option for each parameter
     task: Annotated[str | None, typer.Option(help="number or class.")] = None,
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for report.html.")] = None,
+    record: Record = None,
     json: Json = False,
 ) -> None:
     """Say whether probabilities, or numbers, mean what they say."""
@@ -192,6 +202,7 @@ def calibration(  # noqa: PLR0913, PLR0917 - one option for each parameter
         positive=positive,
         task=one_of("task", task, TASKS) if task else None,
         seed=seed or 0,
+        record=recorded_in(record),
     )
     tell(found, None, json, to=out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from assay.evaluation.evaluate import stage
 from assay.evaluation.holding import hold
 from assay.evaluation.measures import measures
 from assay.evaluation.scored import Floats, Scored
+from assay.evaluation.tables import name_of
 from assay.evaluation.truth import Task
+from assay.places import called
+from assay.records.recording import recorded
 from assay.studies.results import Result, finite, short
 
 SIMULATIONS = 1000
@@ -95,6 +99,7 @@ def calibration(  # noqa: PLR0913 - what `evaluate` takes, and the bins
     positive: str | None = None,
     task: Task | None = None,
     seed: int = 0,
+    record: str | Path | None = None,
 ) -> Calibration:
     """Hold predicted probabilities against what happened, and predicted numbers against true ones.
 
@@ -114,6 +119,7 @@ def calibration(  # noqa: PLR0913 - what `evaluate` takes, and the bins
         positive: of two classes, the one that is looked at.
         task: `number` or `class`, told from the values if not given.
         seed: of the simulation.
+        record: the folder of versions in whose record of runs it is kept; in none if not given.
 
     Raises:
         PredictionsError: predictions do not fit the truth, or hold no probabilities.
@@ -131,27 +137,30 @@ def calibration(  # noqa: PLR0913 - what `evaluate` takes, and the bins
     """
     if bins < 2:
         raise RecipeError("There are two bins or more.", received={"bins": bins})
-    held = hold(truth, predictions, id=id, target=target, positive=positive, task=task)
-    asked = ["mae"] if held.truth.task == "number" else ["accuracy"]
-    if held.truth.task not in ("number", "class"):
-        raise PredictionsError(
-            "Only numbers and probabilities of classes can be calibrated.",
-            received=held.truth.task,
+    title = name_of(truth, "calibration")
+    said = {"name": title, "source": called(truth), "target": target, "of": of, "bins": bins}
+    with recorded("calibration", record, said | {"seed": seed}):
+        held = hold(truth, predictions, id=id, target=target, positive=positive, task=task)
+        asked = ["mae"] if held.truth.task == "number" else ["accuracy"]
+        if held.truth.task not in ("number", "class"):
+            raise PredictionsError(
+                "Only numbers and probabilities of classes can be calibrated.",
+                received=held.truth.task,
+            )
+        staged = stage(held.truth, held.tables, asked)
+        if of is not None and of not in staged.classes:
+            raise RecipeError(
+                f"There is no class {of!r}.",
+                allowed=staged.classes,
+                hint=nearest(of, staged.classes),
+            )
+        found = tuple(
+            _numbers(name, one.scored, bins)
+            if held.truth.task == "number"
+            else _classes(name, one.scored, of, bins, seed)
+            for name, one in staged.models.items()
         )
-    staged = stage(held.truth, held.tables, asked)
-    if of is not None and of not in staged.classes:
-        raise RecipeError(
-            f"There is no class {of!r}.",
-            allowed=staged.classes,
-            hint=nearest(of, staged.classes),
-        )
-    found = tuple(
-        _numbers(name, one.scored, bins)
-        if held.truth.task == "number"
-        else _classes(name, one.scored, of, bins, seed)
-        for name, one in staged.models.items()
-    )
-    return Calibration(held.truth.name, held.truth.task, found, (*held.notes, *staged.notes))
+        return Calibration(held.truth.name, held.truth.task, found, (*held.notes, *staged.notes))
 
 
 def _classes(name: str, scored: Scored, of: str | None, bins: int, seed: int) -> Reliability:
