@@ -58,7 +58,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a version before that was made in the same way decided of each row.
+    """What the version before, made in the same way, decided of each row.
 
     Attributes:
         rows: `_row`; `_content`, the hash of the row as it came, null where that is its id;
@@ -102,18 +102,16 @@ def way(plan: Plan) -> str:
 
 
 def standing(out: Path, name: str, plan: Plan, told: Told | None) -> Standing | None:
-    """What the newest version under `out` that was made in this way decided, if there is one.
+    """What the newest version under `out` decided, if it was made in this way.
 
     What has been `told` of the same version is not read again.
     """
-    if not any(step.name.startswith("dedup.") for step in plan.steps):
+    newest = next(reversed(versions.whole(out, name)), None)
+    settles = any(step.settles for step in plan.steps)
+    if not settles or newest is None or newest.manifest.get("way") != way(plan):
         return None
-    wanted = way(plan)
-    for version in reversed(versions.whole(out, name)):
-        if version.manifest.get("way") == wanted:
-            known = told.rows if told and told.version == version.id else None
-            return Standing(_standing(version, known, keyed=bool(plan.id)))
-    return None
+    known = told.rows if told and told.version == newest.id else None
+    return Standing(_standing(newest, known, keyed=bool(plan.id)))
 
 
 def _standing(version: Version, known: pl.DataFrame | None, *, keyed: bool) -> pl.DataFrame:

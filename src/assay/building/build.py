@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -160,7 +161,8 @@ class _Builder:
         certified = self.recipe.certificate != "off" and any(step.splits for step in plan.steps)
         # A build of one shard runs in this process, and so does its certificate.
         workers = min(self.workers or default_workers(), len(prepared)) if certified else 1
-        with aside(import_learners, workers=workers) as other:
+        texts = any(spec.type == "string" for spec in plan.fields.values())
+        with aside(partial(import_learners, texts), workers=workers) as other:
             version, made = self._made(out, (plan, prepared, absent), others, certified, other)
         self.used |= made
         self.cache.note(made_of, {"version": version.id, "used": sorted(made)})

@@ -6,6 +6,7 @@ little data, or too much), or does not apply; each says so in one sentence with 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
@@ -119,9 +120,24 @@ def certify(  # noqa: PLR0913 - all that a recipe says of its splits
     return {"verdict": _verdict(checks), "checks": [asdict(check) for check in checks]}
 
 
-def import_learners() -> None:
-    """Import what `adversarial` learns with: it takes longer than what it then does."""
-    import xgboost  # noqa: F401
+def import_learners(texts: bool = True) -> None:
+    """Import what `adversarial` learns with, in a process that does nothing else.
+
+    It takes longer than what it then does, and four times as long where xgboost finds scikit-learn
+    and pandas, for interfaces that are not used here.
+
+    Args:
+        texts: whether words will be learned from as well.
+    """
+    hidden = [name for name in ("sklearn", "pandas") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        import xgboost  # noqa: F401
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    if texts:
+        import sklearn.linear_model  # noqa: F401
 
 
 def _columns(files: Mapping[str, Sequence[Path]]) -> set[str]:

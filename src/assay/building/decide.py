@@ -39,8 +39,8 @@ class Table:
             `threshold`, `twin`.
         bounds: where each shard starts, and the end.
         before: `_was` and `_was_fold`, the rows' sides in the version before, where there is one.
-        stood: `_here`, `_gone`, `_twin` and `_value`, what was decided of the rows in a version
-            before that was made in the same way.
+        stood: `_here`, `_gone`, `_twin` and `_value`, what was decided of the rows in the version
+            before, if it was made in the same way.
         corrected: for rows of which the source says something else than in the version before,
             that version's id.
         shown: for steps that sample, balance or augment, the target before and after.

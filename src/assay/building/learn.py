@@ -54,11 +54,12 @@ class Late:
         notes = pl.concat(self.notes) if self.notes else _no_notes()
         for start, stop in pairwise(bounds.tolist()):
             here = (pl.col(AT) >= start) & (pl.col(AT) < stop)
-            place = (pl.col(AT) - start).cast(pl.UInt32).alias("_index")
+            # The place in the whole table is left out: rows of other shards change it.
+            place = [pl.exclude(AT), (pl.col(AT) - start).cast(pl.UInt32).alias("_index")]
             yield (
                 whole.slice(start, stop - start),
-                notes.filter(here).with_columns(place),
-                [(at, rows.filter(here).with_columns(place)) for at, rows in self.added],
+                notes.filter(here).select(place),
+                [(at, rows.filter(here).select(place)) for at, rows in self.added],
             )
 
 

@@ -15,7 +15,7 @@ from assay.building.plan import CONTRACT, READ, Plan, make_plan
 from assay.building.prepare import DECIDED, parts, prepare
 from assay.cache import Cache
 from assay.component import using
-from assay.engine import run
+from assay.engine import ahead, default_workers, run
 from assay.monitoring.profile import (
     SAMPLE,
     Field,
@@ -99,8 +99,8 @@ def count_batch(  # noqa: PLR0913 - what `assay.monitor` says of reading, and wh
         how = read or _same_format(recipe.read)
         shards = locate(source, how, spool / "spool")
         columns: dict[str, frozenset[str]] = {}
-        workers = 1 if len(shards) <= FEW_SHARDS else workers
-        for seen in run(survey, shards, workers=workers):
+        few = len(shards) <= FEW_SHARDS
+        for seen in run(survey, shards, workers=1 if few else workers):
             for name, kinds in seen.items():
                 columns[name] = columns.get(name, frozenset()) | frozenset(kinds)
         narrowed = again(manifest, list(columns))
@@ -124,7 +124,11 @@ def count_batch(  # noqa: PLR0913 - what `assay.monitor` says of reading, and wh
     place = spool / "prepared"
     stage = _Counting(plan, fields, kinds_, int(manifest["seed"]), place, mine, tuple(keep))
     found: list[_Counted] = []
-    for one in run(stage, list(enumerate(shards)), workers=workers):
+    todo = list(enumerate(shards))
+    # Few shards are counted by this process's threads, one being read while another is counted.
+    threads = workers or default_workers()
+    counted = ahead(stage, todo, threads=threads) if few else run(stage, todo, workers=workers)
+    for one in counted:
         found.append(one)
         if progress:
             progress("count", len(found), len(shards))

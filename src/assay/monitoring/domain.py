@@ -15,6 +15,7 @@ import polars as pl
 
 from assay.building._measured_scores import FOLDS, Floats, hashed
 from assay.building._measured_sides import by_trees, by_words, mean_auc, numbered
+from assay.building.certificate import import_learners
 from assay.engine import aside
 from assay.monitoring.effects import Effect
 from assay.monitoring.profile import Kind
@@ -49,21 +50,9 @@ def beside(
     None where one worker is asked for, or where this process has loaded it already.
     """
     texts = "text" in kinds.values()
-    return aside(partial(_load, texts), workers=1 if "xgboost" in sys.modules else workers)
-
-
-def _load(texts: bool) -> None:
-    # xgboost loads scikit-learn and pandas for interfaces that are not used here, which takes four
-    # times as long as xgboost itself. Nobody else uses it in this process.
-    hidden = [name for name in ("sklearn", "pandas") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        import xgboost  # noqa: F401
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-    if texts:
-        import sklearn.linear_model  # noqa: F401
+    return aside(
+        partial(import_learners, texts), workers=1 if "xgboost" in sys.modules else workers
+    )
 
 
 def tell(old: pl.DataFrame, new: pl.DataFrame, kinds: Mapping[str, Kind], seed: int) -> Told:
