@@ -129,15 +129,54 @@ def test_a_query_with_a_key_is_watched_in_sqlite(tmp_path, once):
     changes(database, once, source)
 
 
-def test_a_table_is_watched_by_its_version(tmp_path, once):
+def test_the_new_rows_of_a_delta_table_are_monitored(tmp_path, once):
     deltalake = pytest.importorskip("deltalake")
     place = str(tmp_path / "delta")
-    deltalake.write_deltalake(place, pa.table({"n": [1, 2, 3]}))
+
+    def write(values, **more):
+        rows = [{"n": n, "more": [{"x": n}]} for n in values]
+        deltalake.write_deltalake(place, pa.Table.from_pylist(rows), **more)
+
+    write([1, 2, 2])
     assert what(once({"delta": place})) == ["watching", "built"]
     assert what(once({"delta": place})) == ["watching", "unchanged"]
-    deltalake.write_deltalake(place, pa.table({"n": [4, 5]}), mode="append")
-    # Which rows are new is not said by a version, so nothing is monitored.
+    write([2, 4, 5], mode="append")  # a second one more of a row that stood there twice
+    _, seen, built = once({"delta": place})
+    assert (seen.what, built.what) == ("monitored", "built")
+    assert seen.detail.startswith("3 new rows at ")
+    write([1, 2, 7], mode="overwrite")  # rows went, and one came
+    _, seen, _ = once({"delta": place})
+    assert seen.detail.startswith("1 new rows at ")
+    write([1, 2], mode="overwrite")  # nothing came
     assert what(once({"delta": place})) == ["watching", "built"]
+    for copy in (tmp_path / "versions/.cache/spool").glob("*.parquet"):
+        copy.unlink()
+    write([8], mode="append")
+    _, seen, _ = once({"delta": place})
+    assert seen.detail.startswith("all 3 rows at ") and "version before is gone" in seen.detail
+    deltalake.write_deltalake(
+        place, pa.table({"n": [1], "m": [2]}), mode="overwrite", schema_mode="overwrite"
+    )
+    _, seen, _ = once({"delta": place})
+    assert seen.detail.startswith("all 1 rows at ") and "columns have changed" in seen.detail
+
+
+def test_the_new_rows_of_an_iceberg_table_are_monitored(tmp_path, once):
+    catalogs = pytest.importorskip("pyiceberg.catalog.sql")
+    catalog = catalogs.SqlCatalog(
+        "shop", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/lake"
+    )
+    catalog.create_namespace("shop")
+    table = catalog.create_table("shop.items", schema=pa.schema([("n", pa.int64())]))
+    source = {"iceberg": table.location().removeprefix("file://")}
+    table.append(pa.table({"n": [1, 2, 3]}))
+    assert what(once(source)) == ["watching", "built"]
+    table.append(pa.table({"n": [4, 5]}))
+    _, seen, built = once(source)
+    assert seen.detail.startswith("2 new rows at ") and built.what == "built"
+    (batch,) = assay.monitored("shop/v1", out=tmp_path / "versions").batches
+    assert batch["batch"]["rows"] == 2
+    catalog.close()
 
 
 def test_a_place_that_is_out_of_reach_is_a_failure_and_not_empty(bucket, once, tmp_path):

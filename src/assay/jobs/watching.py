@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-import polars as pl
 
 from assay.cache import Cache
 from assay.errors import AssayError, RecipeError, SourceError, StorageError, Terminated
+from assay.jobs.arriving import arrived
 from assay.jobs.gating import gate
 from assay.jobs.guarding import monitor
 from assay.jobs.running import run
-from assay.places import Delta, Iceberg, Sql, called, is_place, place
+from assay.places import Sql, called, is_place, place
 from assay.recipe import Recipe, digest, load
 from assay.sharing import hash_file
 from assay.sources.files import is_data
@@ -87,9 +87,9 @@ def watch(  # noqa: PLR0913 - one parameter for each option of `assay watch`
     `settle` seconds; what decides is the hash of their bytes. A place elsewhere is asked what has
     changed: objects and files of the web by their tags, a dataset of a hub by its commit, a table
     by its version, a query with a key by hashes that the database makes of its rows. New files,
-    and rows with new keys, are held against the accepted version, or the newest, before they become
-    part of one. What was done last is kept in `watch.json` beside the versions, so that a watch
-    that is started again goes on where it was.
+    rows with new keys and rows that a table had not are held against the accepted version, or the
+    newest, before they become part of one. What was done last is kept in `watch.json` beside the
+    versions, so that a watch that is started again goes on where it was.
 
     A failure is tried again after `every` seconds, then after twice as long, and so on up to 15
     minutes, or as soon as the files change. One watch at a time works on a recipe's name.
@@ -256,7 +256,8 @@ class _Watcher:
         known = set(last.get("files", {}).values())
         new = sorted(name for name, hash in hashes.items() if hash not in known)
         state: dict[str, Any] = {"files": hashes, "recipe": asked}
-        batch, title = self._new(looks, new, last, state)
+        paths = {name: Path(path) for name, (path, _, _) in looks.items()}
+        batch, title = arrived(self.recipe.source, paths, new, last, state)
         if known and batch is not None and listing(self.out, self.recipe.name):
             found = monitor(batch, against=self.recipe.name, out=self.out, name=title,
                             read=self.recipe.read.model_dump(), **self.options)  # fmt: skip
@@ -277,28 +278,6 @@ class _Watcher:
             verdict=verdict,
             said={"version": made.version.title, "report": str(made.report), "new": new},
         )
-
-    def _new(
-        self, looks: Looks, new: list[str], last: Mapping[str, Any], state: dict[str, Any]
-    ) -> tuple[Any, str]:
-        """What there is to monitor, and what to call it; None where nothing can be told apart."""
-        paths = [Path(looks[name][0]) for name in new]
-        asked = place(self.recipe.source) if is_place(self.recipe.source) else None
-        if isinstance(asked, Sql):
-            # A chunk that was filled up has old rows too: new are those beyond the last key.
-            key = str(asked.key)
-            final = pl.read_parquet(looks[next(reversed(looks))][0], columns=[key]).tail(1)
-            state["last"] = final.write_json()
-            rows = pl.concat(map(pl.read_parquet, paths), how="diagonal_relaxed") if paths else None
-            if rows is None or "last" not in last:
-                return None, ""
-            edge = pl.read_json(last["last"].encode(), schema={key: rows.schema[key]})
-            rows = rows.filter(pl.col(key) > edge[key][0])
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            return (rows, f"{rows.height:,} rows at {at}") if rows.height else (None, "")
-        if not paths or isinstance(asked, Delta | Iceberg):
-            return None, ""  # a new version of a table does not say which rows are new
-        return paths, _listed(new)
 
     def _last(self) -> dict[str, Any]:
         """What was done last; nothing where that cannot be read, and then it is done again."""
@@ -321,10 +300,6 @@ def _still(looks: Looks, settle: float) -> bool:
 
 def _told(alarms: list[str], called: str) -> str:
     return f"{called}: {'; '.join(alarms) if alarms else 'nothing has moved'}"
-
-
-def _listed(new: list[str]) -> str:
-    return ", ".join(new[:3]) + (f" and {len(new) - 3} more" if len(new) > 3 else "")
 
 
 @contextmanager
