@@ -30,6 +30,7 @@ RENAMED = {
         "rows": None,
         "labels": None,
         "status": None,
+        "keep": None,
     },
 }
 ONLY_COMMANDS = {"json", "quiet"}  # how to print, not what to do

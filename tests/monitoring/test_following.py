@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import assay
-from assay.errors import PredictionsError, SourceError, StorageError
+from assay.errors import PredictionsError, RecipeError, SourceError, StorageError
 from assay.monitoring.history import opened
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -255,3 +255,54 @@ def test_the_command_line_tells_the_history(version, tmp_path):
     assert {one["estimated"] for one in document["batches"][0]["performance"]} == {True, False}
     wrong = run("--status", str(tmp_path / "late.csv"))
     assert wrong.returncode == 2 and "not at new data" in wrong.stderr
+
+
+def test_a_pruned_history_says_of_later_batches_what_the_whole_one_says(version, tmp_path):
+    """Labels in a batch, late ones, a row in two batches, a batch of a day before, and a change."""
+    import shutil
+
+    home = version.path.parent
+    days = [offers(400, number, noise=1.0 if number < 6 else 2.5) for number in range(9)]
+    days[7] = pl.concat([days[7], days[0].head(50)])  # these counted on day 0
+    for number in range(5):
+        monitor(version, days[number].drop("price") if number else days[0], number)
+    assay.monitor_labels(days[1].select("sku", "price"), against=version)
+    shutil.copytree(home, tmp_path / "pruned" / "offers")
+    pruned = assay.Version(tmp_path / "pruned" / "offers" / version.path.name)
+
+    before = (tmp_path / "pruned" / "offers" / "monitor.sqlite").stat().st_size
+    said = assay.monitored(pruned, keep=1)
+    assert (tmp_path / "pruned" / "offers" / "monitor.sqlite").stat().st_size < before / 1.3
+    assert said.trends == assay.monitored(version).trends
+    assert assay.monitored(pruned, keep=1).to_dict()["trends"] == said.trends  # nothing is left
+    with opened(pruned.path.parent) as history:
+        kept = {one.name: history.predictions(one.arrival).shape for one in history.batches()}
+    assert kept == {"day 0": (400, 1), "day 1": (400, 1), "day 2": (0, 1), "day 3": (0, 1),
+                    "day 4": (400, 2)}  # fmt: skip
+
+    looks = [(5, days[5]), (1.5, days[6]), (7, days[7].drop("price")), (8, days[8])]
+    for number, rows in looks:
+        one, other = (monitor(which, rows, number) for which in (version, pruned))
+        for part in ("drift", "performance", "trends", "findings", "verdict"):
+            assert getattr(one, part) == getattr(other, part), part
+    assert any(trend["alarm"] for trend in one.trends)
+    found = monitor(pruned, days[2].drop("price"), 2)
+    assert (found.batch["name"], len(assay.monitored(pruned).batches)) == ("day 2", 9)
+    assert found.trends == assay.monitored(pruned).trends
+
+    late = pl.concat([days[4], days[7]]).select("sku", "price")
+    one, other = (assay.monitor_labels(late, against=which) for which in (version, pruned))
+    assert one.trends == other.trends and one.findings == other.findings
+    assert [day["performance"] for day in one.batches] == [
+        day["performance"] for day in other.batches
+    ]
+    # Of a batch that was pruned labels come too late; nothing breaks, and nothing is counted.
+    figures = [day["performance"] for day in other.batches]
+    other = assay.monitor_labels(days[3].select("sku", "price"), against=pruned)
+    assert [day["performance"] for day in other.batches] == figures
+
+
+def test_no_history_is_pruned_away(version):
+    monitor(version, offers(400, 1), 1)
+    with pytest.raises(RecipeError, match="newest batch at least"):
+        assay.monitored(version, keep=0)

@@ -55,6 +55,10 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     status: Annotated[
         bool, typer.Option("--status", help="Say what the history says by now; without DATA.")
     ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --status: prune the history, but for so many new batches."),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="A folder for monitor.json.")] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="Cut the version's own rows into batches instead.")
@@ -70,6 +74,12 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
     quiet: Quiet = False,
 ) -> None:
     """Hold new data against a version, now and over time."""
+    if keep is not None and (labels or replay or not status):
+        raise AssayError(
+            "--keep prunes the history, which goes with --status.",
+            received=f"--keep {keep}",
+            hint=f"assay monitor --status --keep {keep} --against {against}",
+        )
     floors = _floors(floor or [])
     if replay:
         with shown_progress(quiet) as progress:
@@ -87,7 +97,7 @@ def monitor(  # noqa: PLR0913, PLR0917 - one option for each parameter of `assay
         said = (
             assay.monitor_labels(labels, against=against, out=out, model=model)
             if labels
-            else assay.monitored(against, out=out)
+            else assay.monitored(against, out=out, keep=keep)
         )
         show(said.to_dict(), repr(said), json)
         raise typer.Exit(EXIT_CODES[said.verdict])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
-from assay.errors import PredictionsError
+from assay.errors import PredictionsError, RecipeError
 from assay.evaluation.tables import read_table
 from assay.monitoring.following import judged, label_findings, labelled
 from assay.monitoring.history import HISTORY, Batch, History, opened
@@ -122,15 +122,20 @@ class Followed:
 
 
 @placed
-def monitored(against: Version | str | Path, *, out: str | Path = "versions") -> Followed:
+def monitored(
+    against: Version | str | Path, *, out: str | Path = "versions", keep: int | None = None
+) -> Followed:
     """Say what the history of a version's batches says by now, and write its report again.
 
     Args:
         against: a version, its folder, its name, or a name alone: the accepted version, else the
             newest.
         out: the folder that holds all versions.
+        keep: prune the history first: all but so many of the newest batches lose what no evidence
+            rests on, which are predictions, rows that were shown and the findings of their day.
 
     Raises:
+        RecipeError: not even one batch is to be kept.
         StorageError: there is no history yet, or it is damaged.
         VersionError: there is no such version.
 
@@ -146,8 +151,14 @@ def monitored(against: Version | str | Path, *, out: str | Path = "versions") ->
     >>> found.verdict, [one["name"] for one in found.trends if one["alarm"]][0]
     ('fail', 'n')
     """
+    if keep is not None and keep < 1:
+        raise RecipeError(
+            "The newest batch at least is kept.", received={"keep": keep}, allowed="1 or more"
+        )
     version = version_of(against, Path(out))
     with opened(version.path.parent, make=False) as history:
+        if keep is not None:
+            history.prune(version.title, keep)
         past = history.batches(version.title)
         return _followed(version, past, history.reference(version.title))
 
@@ -228,6 +239,10 @@ def followed(
             note = (f"The same rows were monitored before, as {added.name} of "
                     f"{added.at.isoformat()}; they count once.")  # fmt: skip
             document["notes"] = [*document["notes"], note]
+        if document.get("pruned"):
+            past = history.batches(version.title)
+            held = trends(past, history.reference(version.title), level=level)
+            document["trends"] = [one.to_dict(past) for one in held]
         return document, _written(version, history, document)
 
 

@@ -84,7 +84,8 @@ def _told(trend: Trend, past: Sequence[Batch], figures: Sequence[Mapping[str, An
 def labelled(history: History, version: str, reference: Reference, level: float) -> list[Batch]:
     """Score the batches of a version again on all labels that are known by now.
 
-    A row that more than one batch holds counts in the first. Gives all batches, the changed ones
+    A row that more than one batch holds counts in the first; a pruned batch keeps the rows that
+    were counted in it, and its figures. Gives all batches, the changed ones
     with their new documents, which the history holds as well.
     """
     known = history.labels()
@@ -99,7 +100,7 @@ def labelled(history: History, version: str, reference: Reference, level: float)
         own = own.filter(~pl.col(ROW_ID).is_in(counted.implode()))
         both = own.join(known, on=ROW_ID, how="inner", maintain_order="left")
         counted = counted.append(both[ROW_ID])
-        if both.height == batch.document.get("labelled", 0):
+        if batch.document.get("pruned") or both.height == batch.document.get("labelled", 0):
             continue
         figures = realised(reference, both.drop("value"), both["value"])
         guesses = [one for one in batch.document.get("performance", ()) if one["estimated"]]

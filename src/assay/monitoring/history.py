@@ -21,6 +21,7 @@ import polars as pl
 
 from assay.errors import StorageError
 from assay.monitoring._sqlite import WAIT_S, prepare, sqlite_errors
+from assay.rows import ROW_ID
 
 HISTORY = "monitor.sqlite"
 
@@ -219,6 +220,46 @@ class History:
                 "UPDATE batches SET document = ? WHERE arrival = ?",
                 [(json.dumps(said), arrival) for arrival, said in documents.items()],
             )
+
+    def prune(self, version: str, keep: int) -> int:
+        """Drop what no evidence rests on from all but the newest batches of a version.
+
+        What models predicted and the rows that were shown go, and with them what was told at the
+        look of that day. Counts by cell, effects and figures stay, and so do the ids of rows whose
+        label was counted: what is said of batches to come is the same to the last digit. Labels
+        that come for a pruned batch are no longer matched with it.
+
+        Args:
+            version: the version's title.
+            keep: how many batches stay whole: those that came last.
+
+        Returns:
+            How many batches were pruned that had not been before.
+
+        Raises:
+            StorageError: the file cannot be written to, or is damaged.
+        """
+        pruned = 0
+        with self._changing():
+            known = self.labels().select(ROW_ID)
+            execute = self._connection.execute
+            came = sorted(self._read(version), key=lambda one: one.arrival)
+            for batch in came[: max(0, len(came) - keep)]:
+                if batch.document.get("pruned"):
+                    continue
+                said = {**batch.document, "moved": [], "trends": [], "findings": [], "pruned": True}
+                execute("UPDATE batches SET document = ? WHERE arrival = ?",
+                        (json.dumps(said), batch.arrival))  # fmt: skip
+                held = self.predictions(batch.arrival)
+                if held is not None:
+                    counted = held.select(ROW_ID).join(known, on=ROW_ID, how="semi")
+                    execute("UPDATE predictions SET parquet = ? WHERE arrival = ?",
+                            (_packed(counted), batch.arrival))  # fmt: skip
+                pruned += 1
+        if pruned:
+            with sqlite_errors(self.path):
+                self._connection.execute("VACUUM")
+        return pruned
 
     def _read(self, version: str | None) -> list[Batch]:
         found = self._connection.execute(
