@@ -26,7 +26,7 @@ from assay.building.tasks import extras, tasks
 from assay.building.write import Export, Writing
 from assay.cache import BUILDING, Cache, Listing, code_version
 from assay.component import Sketches, bind, find, in_use, using
-from assay.engine import Engine, aside, default_workers, ready, run
+from assay.engine import Engine, ahead, aside, default_workers, ready, run
 from assay.errors import ContractError, RecipeError, SourceError
 from assay.own import own
 from assay.places import called
@@ -245,8 +245,9 @@ class _Builder:
         # What is new comes last more often than not, and then the workers start meanwhile. On Ray
         # the machines that hold the data look for themselves.
         looked = self.known and self.engine != "ray"
-        for at in reversed(range(len(shards))):
-            said = self._recalled(function, shards[at]) if looked else None
+        places = list(reversed(range(len(shards))))
+        known = ahead(lambda at: self._recalled(function, shards[at]) if looked else None, places)
+        for at, said in zip(places, known, strict=True):
             if said is not None:
                 found[at] = said
                 continue
