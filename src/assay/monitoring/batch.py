@@ -29,7 +29,7 @@ from assay.monitoring.profile import (
 from assay.own import own
 from assay.recipe import Read, digest, load
 from assay.rows import ROW, ROW_ID, content_hash, hex_ids
-from assay.sources.shards import Shard, fingerprint, locate, survey
+from assay.sources.shards import Shard, fingerprint, give_back, locate, survey
 from assay.sources.shards import load as load_shard
 
 Progress = Callable[[str, int, int], None]
@@ -191,6 +191,7 @@ class _Counting:
         count, notes = loaded.rows.height + loaded.rejects.height, loaded.notes
         # Millions of cells that were read are not needed beside what was made of them.
         del loaded
+        give_back()
         files = {name: cache.path(key, f"{name}.arrow") for name in parts(self.plan)}
         rows = pl.read_ipc(files["rows"])
         ledger = pl.read_ipc(files["ledger"])

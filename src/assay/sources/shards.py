@@ -240,6 +240,13 @@ def fingerprint(shard: Shard) -> str:
     return state.hexdigest()
 
 
+def give_back() -> None:
+    """Let the system have the memory of rows that were read and are not needed any more."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def survey(shard: Shard) -> dict[str, frozenset[str]]:
     """Every column of a shard and the kinds of its values, in order of first sight.
 
