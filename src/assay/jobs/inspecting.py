@@ -21,12 +21,13 @@ from assay.contract.check import check as hold
 from assay.contract.infer import Inferred, infer
 from assay.contract.reading import as_text
 from assay.contract.target import study
-from assay.errors import RecipeError, SourceError, StorageError
+from assay.errors import RecipeError, SourceError
 from assay.own import own
 from assay.places import called
 from assay.progress import Progress
 from assay.recipe import FieldSpec, Read, Recipe, load
 from assay.rows import ROW, as_pandas, content_hash, hex_ids, uniform
+from assay.storage import storage_errors
 
 EXAMPLES = 5
 SURVEYED = 16  # shards
@@ -376,13 +377,9 @@ def _write(inspection: Inspection, folder: Path) -> None:
     from assay.reporting.inspection import render_inspection
 
     document = inspection.to_dict()
-    try:
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
         (folder / "inspection.json").write_text(text + "\n", encoding="utf-8")
         page = render_inspection(document)
         (folder / "inspection.html").write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"The inspection cannot be written: {error}.", where=str(folder)
-        ) from None
