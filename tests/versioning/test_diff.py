@@ -42,6 +42,17 @@ def test_a_duplicate_names_the_row_that_was_kept_instead(tmp_path):
     assert {row["row_id"], row["twin"]} == {"a", "c"}
 
 
+def test_gates_that_only_warn_are_part_of_what_changed(tmp_path):
+    rows = pl.DataFrame({"text": [f"text {n}" for n in range(9)]})
+    plain = {"name": "t", "source": rows, "certificate": "off"}
+    gates = {"gates": [{"rows": {"min": 5}, "severity": "warn"}]}
+    first = assay.build(plain | gates, out=tmp_path)
+    steps = {"steps": [{"keep.where": {"where": "text <> 'text 3'"}}]}
+    second = assay.build(plain | steps | {"gates": [{"rows": {"min": 5}}]}, out=tmp_path)
+    told = {one["path"]: one for one in assay.diff(first, second).document["recipe"]}
+    assert told["gates.rows.severity"]["before"] == "warn"
+
+
 def test_the_other_way_round_says_what_is_there_again(folder):
     found = assay.diff("offers/v2", "offers/v1", out=folder / "versions")
     rows = {row["row_id"]: row["reason"] for row in found.rows.to_dicts()}

@@ -100,9 +100,9 @@ def _uses(listed: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     seen: Counter[str] = Counter()
     for use in listed:
         if isinstance(use, Mapping):
-            items = {key: value for key, value in use.items() if key != "as"}
-            ((name, given),) = items.items()
-            name = str(use.get("as") or name)
+            (own,) = (key for key in use if key not in ("as", "severity"))
+            severity = {"severity": use["severity"]} if "severity" in use else {}
+            name, given = str(use.get("as") or own), {**(use[own] or {}), **severity}
         else:
             name, given = str(use), {}
         seen[name] += 1
