@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, Literal, TypeVar
 
 from assay.errors import EngineError, MissingExtra
@@ -98,7 +99,8 @@ def ahead(
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Result]] = deque()
         for task in tasks:
-            waiting.append(pool.submit(function, task))
+            # The user's functions are switched on by a context variable.
+            waiting.append(pool.submit(copy_context().run, function, task))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
