@@ -28,6 +28,7 @@ from assay.models._commands import commands_allowed
 from assay.models.training import Fitted, Training
 from assay.recipe import Recipe, Use, digest
 from assay.sharing import hash_file
+from assay.storage import locked
 from assay.version import Version
 
 PREDICTIONS, MODEL, TRIALS = "predictions.parquet", "model.zip", "trials.jsonl"
@@ -112,10 +113,12 @@ class Fitting:
         name = re.sub(r"[^\w.-]+", "-", info.model).strip("-.") or "model"
         target = folder / name
         unfinished = folder / f".{name}.part"
-        for old in (unfinished, target):
-            shutil.rmtree(old, ignore_errors=True)
-        _unpack(archive, unfinished)
-        unfinished.replace(target)
+        # Two runs of one version at once put the same model in the same place.
+        with locked(self.version.path.parent):
+            for old in (unfinished, target):
+                shutil.rmtree(old, ignore_errors=True)
+            _unpack(archive, unfinished)
+            unfinished.replace(target)
         return info.model_copy(update={"saved": f"{folder.name}/{name}"})
 
     def _key(self, use: Use) -> str:
