@@ -114,6 +114,22 @@ def standing(out: Path, name: str, plan: Plan, told: Told | None) -> Standing | 
     return Standing(_standing(newest, known, keyed=bool(plan.id)))
 
 
+def settled(stood: pl.DataFrame, position: int) -> pl.DataFrame:
+    """What a step decided in the version before of the rows that it saw there as they are.
+
+    Returns:
+        `_stayed`, whether a row got past this step, null for a row that it did not see; of those
+        that went, the twin that they went for, `_went_for`, and the value told, `_went_by`.
+    """
+    seen = pl.col("_here") & (pl.col("_gone") >= position).fill_null(True)
+    stayed = (pl.col("_gone") > position).fill_null(True)
+    return stood.select(
+        _stayed=pl.when(seen).then(stayed),
+        _went_for=pl.when(seen & ~stayed).then("_twin"),
+        _went_by=pl.when(seen & ~stayed).then("_value"),
+    )
+
+
 def _standing(version: Version, known: pl.DataFrame | None, *, keyed: bool) -> pl.DataFrame:
     lines = version.ledger()
     if known is None:

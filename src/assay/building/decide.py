@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.building.before import Before, Standing, Told
+from assay.building.before import Before, Standing, Told, settled
 from assay.building.plan import CONTRACT, FOLD, Plan, Step, narrow_name
 from assay.building.prepare import CONTENT, DECIDED, NEWEST, WATCHED
 from assay.building.watch import distribution, is_watched
@@ -241,7 +241,7 @@ def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WidePa
     if step.remembers and table.before is not None:
         view = view.hstack(table.before.filter(here))
     if step.settles and table.stood is not None:
-        view = view.hstack(_settled(table.stood.filter(here), step.position))
+        view = view.hstack(settled(table.stood.filter(here), step.position))
     given: pl.DataFrame | Sketches = view
     if step.component.sketch:
         flat = table.narrow.filter(here).select(step.noted(table.narrow.columns))
@@ -249,22 +249,6 @@ def _apply(table: Table, step: Step, parameters: Mapping[str, Any], wide: WidePa
         given = Sketches(rows, wide.reader(step.position, here))
     decisions: pl.DataFrame = step.component.function(given, **parameters)
     record(table, here, decisions, step)
-
-
-def _settled(stood: pl.DataFrame, position: int) -> pl.DataFrame:
-    """What a step decided in the version before of the rows that it saw there as they are.
-
-    Returns:
-        `_stayed`, whether a row got past this step, null for a row that it did not see; of those
-        that went, the twin that they went for, `_went_for`, and the value told, `_went_by`.
-    """
-    seen = pl.col("_here") & (pl.col("_gone") >= position).fill_null(True)
-    stayed = (pl.col("_gone") > position).fill_null(True)
-    return stood.select(
-        _stayed=pl.when(seen).then(stayed),
-        _went_for=pl.when(seen & ~stayed).then("_twin"),
-        _went_by=pl.when(seen & ~stayed).then("_value"),
-    )
 
 
 def record(table: Table, alive: pl.Series, decisions: pl.DataFrame, step: Step) -> None:
