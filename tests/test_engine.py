@@ -6,6 +6,8 @@ import functools
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -176,3 +178,32 @@ def test_ray_keeps_errors_and_order(cluster, tmp_path):
     with pytest.raises(SourceError) as missing:
         assay.build({"name": "x", "source": "nosuch.csv"}, out=tmp_path, engine="ray")
     assert isinstance(missing.value, AssayError)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_beside_ends_with_one_that_is_killed(sent):
+    script = (
+        "import os, time\n"
+        "from assay.engine import aside\n"
+        "with aside(dict, workers=2) as other:\n"
+        "    print(other.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        beside = int(process.stdout.readline())
+        process.send_signal(sent)
+    for _ in range(200):
+        if not Path(f"/proc/{beside}").exists() or b"Z" in _state(beside):
+            return
+        time.sleep(0.1)
+    os.kill(beside, signal.SIGKILL)
+    raise AssertionError("it is still there")
+
+
+def _state(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except FileNotFoundError:
+        return b"Z"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -124,7 +126,7 @@ def aside(function: Callable[[], Any], *, workers: int | None = None) -> Iterato
     from loky import ProcessPoolExecutor
     from loky.process_executor import TerminatedWorkerError
 
-    executor = ProcessPoolExecutor(1, initializer=_ignore_interrupt, env=_WORKER_ENVIRONMENT)
+    executor = ProcessPoolExecutor(1, initializer=_begin_aside, env=_WORKER_ENVIRONMENT)
     try:
         executor.submit(function)
         yield executor
@@ -217,3 +219,16 @@ def _died() -> EngineError:
 def _ignore_interrupt() -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _begin_aside() -> None:
+    _ignore_interrupt()
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        # Whoever is killed cannot end this process, which would wait for work for ever.
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
